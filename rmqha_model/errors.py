@@ -16,6 +16,8 @@ places would be lost.
 from __future__ import annotations
 
 import difflib
+import functools
+import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -33,6 +35,9 @@ __all__ = [
     "did_you_mean",
     "show_path",
 ]
+
+_FEW = 40
+"""Names that are compared letter by letter: to compare 1,000 wrong names with 1,000 known ones would take 13 s."""
 
 Path: TypeAlias = tuple[str | int, ...]
 """Keys and indexes from the top of a document down to a value."""
@@ -120,5 +125,14 @@ def show_path(path: Path) -> str:
 def did_you_mean(word: str, known: Sequence[str]) -> str:
     """Give ``did you mean 'x'?`` for the nearest spelling in *known*, or an empty string; case counts for nothing."""
     spelled = {name.lower(): name for name in reversed(known)}
-    near = difflib.get_close_matches(word.lower(), spelled, n=1, cutoff=0.6)
+    candidates: Iterable[str] = spelled
+    if len(spelled) > _FEW:
+        pairs = _pairs(word.lower())
+        candidates = heapq.nlargest(_FEW, spelled, key=lambda name: len(pairs & _pairs(name)))
+    near = difflib.get_close_matches(word.lower(), candidates, n=1, cutoff=0.6)
     return f"did you mean {spelled[near[0]]!r}?" if near else ""
+
+
+@functools.lru_cache(maxsize=4096)
+def _pairs(word: str) -> frozenset[str]:
+    return frozenset(map(str.__add__, word, word[1:]))

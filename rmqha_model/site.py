@@ -36,6 +36,12 @@ class Monitoring(Part):
     scrape_interval: Duration = Field(Duration(15_000), description="How often it reads the metrics.")
     node_exporter: Port | None = Field(None, description="Port of node_exporter on the hosts, where it runs.")
 
+    @model_validator(mode="after")
+    def _reads_at_times(self) -> Monitoring:
+        if self.scrape_interval.ms < 1_000:
+            raise refuse(f"found {self.scrape_interval}", "1s and more", at="scrape_interval")
+        return self
+
 
 _RelativePath = Named(r"(?!/)(?!.*\.\.)[A-Za-z0-9._/-]+", "a path relative to the topology's folder, without ..", 250)
 

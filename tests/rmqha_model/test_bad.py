@@ -20,6 +20,7 @@ from rmqha_model import names, units
 from rmqha_model.document import _READERS, _SYNTAXES, load
 from rmqha_model.errors import DocumentError, Problem, show_path
 from rmqha_model.topology import Topology
+from rmqha_model.versions import features
 
 if TYPE_CHECKING:
     from rmqha_model.document.tree import Document
@@ -233,6 +234,22 @@ def test_each_message_of_the_model_is_told(where: str, shape: tuple[str, str]) -
     assert any(path.fullmatch(show_path(problem.path)) for problem in said), (
         f"no file of tests/bad shows {where}: {shape}"
     )
+
+
+FEATURES = sorted(
+    set(re.findall(r'"((?:rabbitmq|haproxy|keepalived)\.\w+)"', (MODEL / "consistency/features.py").read_text()))
+)
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_each_feature_that_some_release_lacks_is_refused(feature: str) -> None:
+    """What a design can ask for and some release cannot do has a file that shows the refusal."""
+    row = features()[feature]
+    found = [
+        problem for problem in everything_said() if problem.found.startswith(f"found {row.title}: the design says")
+    ]
+    assert found, f"no file of tests/bad asks for {feature} of a release without it"
+    assert all(problem.allowed == row.releases for problem in found)
 
 
 TYPES = {name: getattr(module, name) for module in (names, units) for name in module.__all__}
