@@ -59,5 +59,6 @@ def _print(cuts: dict[tuple[Element, ...], tuple[tuple[str, str], ...]], largest
         clients: dict[str, list[str]] = {}
         for client, queue in stopped:
             clients.setdefault(client, []).append(queue)
-        what = "; ".join(f"{client} to {', '.join(queues)}" for client, queues in clients.items())
+        queues_of = {client: "any queue" if queues == ["*"] else ", ".join(queues) for client, queues in clients.items()}
+        what = "; ".join(f"{client} to {queues}" for client, queues in queues_of.items())
         typer.echo(f"{mark}{' + '.join(map(str, cut))}: stops {what}")

@@ -66,7 +66,8 @@ def _check_scripts(topology: Topology) -> Iterator[Problem]:
         first = paths.setdefault(script.path, name)
         if first != name:
             yield Problem((*at, "path"), f"found {script.path}, which script {first} has", "a path of its own")
-        bare = [host for host in keepalived.hosts if haproxy is None or host not in haproxy.hosts]
+        known = [host for host in keepalived.hosts if host in topology.hosts]
+        bare = [host for host in known if haproxy is None or host not in haproxy.hosts]
         if bare:
             yield Problem(
                 (*at, "kind"),
@@ -88,7 +89,7 @@ def _members(topology: Topology, at: Path, name: str) -> Iterator[Problem]:
     for host in instance.members:
         if host not in keepalived.hosts:
             yield unknown((*at, "members", host), "host", host, keepalived.hosts, "`keepalived.hosts`")
-    members = [host for host in keepalived.members(name) if host in topology.hosts]
+    members = keepalived.members(name)
     if not instance.unicast:
         return
     if len(members) < 2:
@@ -96,7 +97,8 @@ def _members(topology: Topology, at: Path, name: str) -> Iterator[Problem]:
             (*at, "unicast"), f"found {len(members)} member, with nobody to send to", "two or more, or `unicast: false`"
         )
     family = instance.virtual_addresses[0].address.version
-    for host in [host for host in members if topology.hosts[host].ip.version != family][:1]:
+    known = [host for host in members if host in topology.hosts]
+    for host in [host for host in known if topology.hosts[host].ip.version != family][:1]:
         yield Problem(
             (*at, "unicast"),
             f"found IPv{family} virtual addresses and host {host} at {topology.ip(host)}",
