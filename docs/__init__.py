@@ -1,0 +1,1 @@
+"""The documents, and the programs that make those of them that follow from the code."""
