@@ -63,9 +63,10 @@ def plainly(topology: Path, files: list[tuple[str, bytes]], out: Path) -> None:
     with topology.open(encoding="utf-8") as stream:
         yaml.load(stream, Loader=yaml.CSafeLoader)
     for path, content in files:
-        target = os.path.join(out, path)
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        with open(target, "wb") as stream:
+        # As plain as it gets: pathlib would make the baseline slower, and so our own ratio better.
+        target = os.path.join(out, path)  # noqa: PTH118
+        os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120
+        with open(target, "wb") as stream:  # noqa: PTH123
             stream.write(content)
 
 
@@ -83,7 +84,8 @@ def measure(hosts: int, rounds: int) -> tuple[float, float, int]:
         topology = folder / "topology.yaml"
         topology.write_text(design(hosts))
         count = end_to_end(topology, folder / "first")
-        files = [(str(p.relative_to(folder / "first")), p.read_bytes()) for p in (folder / "first").rglob("*") if p.is_file()]
+        first = folder / "first"
+        files = [(str(path.relative_to(first)), path.read_bytes()) for path in first.rglob("*") if path.is_file()]
         ours: list[float] = []
         ratios: list[float] = []
         for number in range(rounds):

@@ -9,6 +9,7 @@ import hmac
 import json
 from typing import TYPE_CHECKING
 
+from generators.rabbitmq_conf import has_key
 from rmqha_model.queues import ClassicQueue
 from rmqha_model.versions import supports
 
@@ -37,8 +38,6 @@ def password_hash(password: str, design: str, user: str) -> str:
 
 def queue_type_of_vhost(topology: Topology, vhost: str) -> str:
     """Give the type of a queue that is declared in *vhost* without one."""
-    from generators.rabbitmq_conf import has_key
-
     everywhere = topology.rabbitmq.default_queue_type if has_key(topology, "default_queue_type") else None
     return topology.rabbitmq.vhosts[vhost].default_queue_type or everywhere or "classic"
 

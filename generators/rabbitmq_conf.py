@@ -21,6 +21,7 @@ from rmqha_model.versions import Version, features, refusal_sentence
 if TYPE_CHECKING:
     from rmqha_model.tls import Tls
     from rmqha_model.topology import Topology
+    from rmqha_model.units import Duration
 
 __all__ = ["Configuration", "Section", "has_key", "listeners"]
 
@@ -38,7 +39,7 @@ class Section:
 
     def printed(self) -> Quoted:
         """Give the section as it stands in rabbitmq.conf."""
-        lines = [quoting.comment(self.title)]
+        lines: list[str] = [quoting.comment(self.title)]
         lines += [quoting.comment(f"Left out: {why}") for why in self.left_out]
         lines += [f"{key} = {quoting.rabbitmq_conf(value)}" for key, value in self.settings]
         return verbatim("\n".join(lines))
@@ -189,17 +190,17 @@ class Configuration:
 
     def _detector(self) -> Settings:
         detector = self._topology.rabbitmq.raft_detector
-        values: dict[str, int | str | None] = {
-            "poll_interval": detector.poll_interval and detector.poll_interval.ms,
-            "heartbeat_interval": detector.heartbeat_interval and detector.heartbeat_interval.ms,
-            "scaling_factor": detector.scaling_factor and _decimal(detector.scaling_factor),
-            "detection_threshold": detector.detection_threshold and _decimal(detector.detection_threshold),
+        values = {
+            "poll_interval": _milliseconds(detector.poll_interval),
+            "heartbeat_interval": _milliseconds(detector.heartbeat_interval),
+            "scaling_factor": _decimal(detector.scaling_factor),
+            "detection_threshold": _decimal(detector.detection_threshold),
         }
         settings: Settings = []
         for name, value in values.items():
             # Aten reads these of its own environment in every release (aten 0.5.5 of 3.8.9 to 0.6.0 of 4.3.6).
-            term = ("aten", name, Quoted(value))
-            settings += self._maybe(f"raft.adaptive_failure_detector.{name}", value, term)
+            if value is not None:
+                settings += self._maybe(f"raft.adaptive_failure_detector.{name}", value, ("aten", name, value))
         return settings
 
     def _queues(self) -> Settings:
@@ -255,7 +256,13 @@ class Configuration:
         return Version.parse(self._topology.versions.rabbitmq)
 
 
-def _decimal(number: float) -> Quoted:
+def _milliseconds(duration: Duration | None) -> Quoted | None:
+    return None if duration is None else Quoted(duration.ms)
+
+
+def _decimal(number: float | None) -> Quoted | None:
     """Write a number as Erlang reads a float: with a point and without an exponent."""
+    if number is None:
+        return None
     text = format(Decimal(repr(number)), "f")
     return Quoted(f"{text}.0" if math.isclose(number, int(number)) and "." not in text else text)

@@ -58,8 +58,8 @@ def graph(topology: Topology) -> nx.DiGraph[Element]:
         for kind, domain in host.domain.items():
             made.add_edge(Element(kind, domain), Element("host", name), role="carries")
     for daemon, hosts in _daemons(topology):
-        for host in hosts:
-            made.add_edge(Element("host", host), Element(daemon, host), role="carries")
+        for carrier in hosts:
+            made.add_edge(Element("host", carrier), Element(daemon, carrier), role="carries")
     for name, client in topology.clients.items():
         source = Element("client", name)
         made.add_node(source)
@@ -233,9 +233,9 @@ def serves(topology: Topology, lost: Iterable[Element] = ()) -> dict[tuple[str, 
     result: dict[tuple[str, str], bool] = {}
     for name, client in topology.clients.items():
         reached = _brokers_reached(topology, client, up)
-        queues = [q for q in topology.rabbitmq.queues if q.vhost == client.vhost]
+        queues: list[Queue | None] = [q for q in topology.rabbitmq.queues if q.vhost == client.vhost]
         for queue in queues or [None]:
-            label = _queue(queue).name if queue else "*"
+            label = "*" if queue is None else _queue(queue).name
             result[name, label] = bool(reached) and _confirms(topology, queue, brokers)
     return result
 

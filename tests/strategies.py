@@ -15,9 +15,26 @@ __all__ = ["documents", "hostile", "topologies"]
 Draw = st.DrawFn
 
 HOSTILE = [
-    "$(id)", "`id`", "'; id; '", '"; id; "', "a b", "#x", "%{Q}o", "{{ 7*7 }}", "{% raw %}", "\\n", "\\", "'", '"', "$HOME",
-    "${HOME}", "!", "!important", "*", "--help", "-rf", "<x>", "]]>", "|", "&", "é漢🐰", "a=b", "a:b", "[x]", "@ref", "%s", "~",
-]  # fmt: skip
+    *("$(id)", "`id`", "'; id; '", '"; id; "', "a b", "#x", "%{Q}o", "{{ 7*7 }}", "{% raw %}", "\\n", "\\", "'", '"'),
+    *(
+        "$HOME",
+        "${HOME}",
+        "!",
+        "!important",
+        "*",
+        "--help",
+        "-rf",
+        "<x>",
+        "]]>",
+        "|",
+        "&",
+        "é漢🐰",
+        "a=b",
+        "a:b",
+        "[x]",
+    ),
+    *("@ref", "%s", "~"),
+]
 """Values that mean something in some language that files are written in."""
 
 

@@ -110,6 +110,8 @@ def _ways_on(topology: Topology, drawing: Drawing, in_group: dict[str, str]) -> 
     if len(sources) * len(targets) <= MOST_ARROWS:
         drawing.arrows += [Arrow(source, target, ports) for source in sources for target, ports in targets.items()]
         return
-    drawing.outside.append(Thing("servers", "other", f"HAProxy's servers\n{', '.join(dict.fromkeys(targets.values()))}"))
+    drawing.outside.append(
+        Thing("servers", "other", f"HAProxy's servers\n{', '.join(dict.fromkeys(targets.values()))}")
+    )
     drawing.arrows += [Arrow(source, "servers") for source in sources]
     drawing.arrows += [Arrow("servers", target) for target in targets]

@@ -29,8 +29,8 @@ DOMAIN = 'labeljust=l; style="dashed,filled"; fillcolor="#fafafa"; color="#bbbbb
 def lines(drawing: Drawing) -> Iterator[str]:
     """Give the graph line by line."""
     yield "digraph {"
-    yield f'    graph [label={dot(drawing.title)}, labelloc=t, fontname="Helvetica,sans-serif", fontsize=12, rankdir=TB,'
-    yield '           newrank=true, nodesep=0.4, ranksep=0.6];'
+    yield f'    graph [label={dot(drawing.title)}, labelloc=t, fontname="Helvetica,sans-serif", fontsize=12,'
+    yield "           rankdir=TB, newrank=true, nodesep=0.4, ranksep=0.6];"
     yield '    node [fontname="Helvetica,sans-serif", fontsize=11, margin="0.15,0.08"];'
     yield '    edge [fontname="Helvetica,sans-serif", fontsize=9, color="#444444"];'
     for thing in drawing.outside:

@@ -9,15 +9,15 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from generators import titles
 from generators.bundle import Artefact
 from generators.header import header
-from generators.prometheus import addresses, balancers, brokers, queues
+from generators.prometheus import addresses, balancers, brokers, limits, queues
 from generators.prometheus.rule import Example, Rule, Watched
 from generators.prometheus.scrape import HAPROXY, HOSTS, QUEUES, RABBITMQ, VIRTUAL, gaps, jobs
 from generators.prometheus.testing import cases
 from generators.quoting import Quoted, comment, yaml
 from generators.render import render
-from generators import titles
 
 if TYPE_CHECKING:
     from rmqha_model.secrets import Secrets
@@ -78,7 +78,7 @@ def artefacts(topology: Topology, secrets: Secrets) -> Iterator[Artefact]:  # no
 def groups(watched: Watched) -> list[tuple[str, list[Rule]]]:
     """Give the alerts in groups by what they watch; groups without any are left out."""
     made = [
-        ("brokers", [*brokers.rules(watched), *queues.rules(watched)]),
+        ("brokers", [*brokers.rules(watched), *limits.rules(watched), *queues.rules(watched)]),
         ("load-balancers", list(balancers.rules(watched))),
         ("addresses", list(addresses.rules(watched))),
         ("targets", list(_targets(watched))),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from generators import titles
 from generators.prometheus.balancers import moved
 from generators.prometheus.rule import Example, Rule, Watched, any_of, whole
 from generators.prometheus.scrape import HOSTS, VIRTUAL
 from generators.quoting import promql
-from generators import titles
 
 __all__ = ["rules"]
 

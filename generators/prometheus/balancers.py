@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from generators import titles
 from generators.prometheus.rule import Example, Rule, Watched, any_of, whole
 from generators.prometheus.scrape import HAPROXY
 from generators.quoting import promql
-from generators import titles
 from generators.timers import Span, balancer, vrrp
 from rmqha_model.versions import Version
 

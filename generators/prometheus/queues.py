@@ -6,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from generators import titles
 from generators.prometheus.rule import Example, Rule, Watched, any_of, whole
 from generators.prometheus.scrape import QUEUES, RABBITMQ, queue_metric
 from generators.quoting import promql
-from generators import titles
 from generators.timers import broker
 from rmqha_model.queues import QuorumQueue
+from rmqha_model.versions import Version
 
 if TYPE_CHECKING:
     from rmqha_model.topology import Topology
@@ -19,14 +20,20 @@ if TYPE_CHECKING:
 __all__ = ["default_members", "members_of", "rules"]
 
 GROUP_SIZE = 3
-"""Members of a quorum queue where nobody says: quorum_cluster_size in RabbitMQ's Makefile, 3.8 to 4.3."""
+"""Members of a quorum queue where nobody says: quorum_cluster_size in RabbitMQ's Makefile, 3.8.12 to 4.3."""
+
+BOUNDED = Version(3, 8, 12)
+"""From here there is such a number; before, every node is a member."""
 
 EVIDENCE = "by vhost and queue, one row a live member (3.10.8, 4.0.5, 4.3.6), name by release"
 
 
 def default_members(topology: Topology) -> int:
     """Give how many members a quorum queue has that says nothing itself."""
-    return min(topology.rabbitmq.quorum_group_size or GROUP_SIZE, len(topology.brokers))
+    brokers = len(topology.brokers)
+    if Version.parse(topology.versions.rabbitmq) < BOUNDED:
+        return brokers
+    return min(topology.rabbitmq.quorum_group_size or GROUP_SIZE, brokers)
 
 
 def members_of(topology: Topology, queue: QuorumQueue) -> int:

@@ -49,7 +49,7 @@ def _document(topology: Topology, what: str, lines: Iterator[Quoted]) -> str:
 
 def _runbook(topology: Topology, names: Names) -> Iterator[Quoted]:
     sections = _sections(topology, names)
-    alerts = defaultdict(list)
+    alerts: dict[str, list[str]] = defaultdict(list)
     for _, rules in groups(Watched(topology)):
         for rule in rules:
             if rule.name not in alerts[rule.title]:

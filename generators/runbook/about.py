@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from generators.quoting import markdown
 from generators.runbook.text import Expected, code
 from generators.timers import balancer, client
 from rmqha_model.queues import ClassicQueue, QuorumQueue
@@ -77,15 +76,19 @@ def silent_spans(topology: Topology) -> list[Expected]:
     """Give how soon HAProxy sends nobody to a broker whose host is silent, and to one that is frozen."""
     found = []
     for name, listener in balancer.amqp_listeners(topology):
-        found.append(Expected(f"cut off: HAProxy's {code(name)} sends nobody to it", balancer.silent(topology, listener)))
-        found.append(Expected(f"frozen: HAProxy's {code(name)} sends nobody to it", balancer.frozen(topology, listener)))
+        found.append(
+            Expected(f"cut off: HAProxy's {code(name)} sends nobody to it", balancer.silent(topology, listener))
+        )
+        found.append(
+            Expected(f"frozen: HAProxy's {code(name)} sends nobody to it", balancer.frozen(topology, listener))
+        )
     return found
 
 
 def reconnects(topology: Topology) -> list[Expected]:
     """Give how long clients wait before they connect again."""
     return [
-        Expected(f"client {markdown(name)} tries again", client.reconnect(settings))
+        Expected(f"client {code(name)} tries again", client.reconnect(settings))
         for name, settings in topology.clients.items()
     ]
 

@@ -33,11 +33,17 @@ def moves(topology: Topology) -> Iterator[Expected]:
     """Give how soon each address leaves its first owner, by what happened to it."""
     for name in topology.keepalived.instances if topology.keepalived else ():
         owner = vrrp.preferred(topology, name)
-        yield Expected(f"{code(name)} leaves {owner}: HAProxy dead for good", vrrp.haproxy_failover(topology, name, owner))
+        yield Expected(
+            f"{code(name)} leaves {owner}: HAProxy dead for good", vrrp.haproxy_failover(topology, name, owner)
+        )
         frozen = vrrp.haproxy_failover(topology, name, owner, frozen=True)
         yield Expected(f"{code(name)} leaves {owner}: HAProxy frozen", frozen)
-        yield Expected(f"{code(name)} leaves {owner}: host lost or cut off", vrrp.takeover_silent(topology, name, owner))
-        yield Expected(f"{code(name)} leaves {owner}: keepalived stopped", vrrp.takeover_graceful(topology, name, owner))
+        yield Expected(
+            f"{code(name)} leaves {owner}: host lost or cut off", vrrp.takeover_silent(topology, name, owner)
+        )
+        yield Expected(
+            f"{code(name)} leaves {owner}: keepalived stopped", vrrp.takeover_graceful(topology, name, owner)
+        )
 
 
 def _down(topology: Topology, names: Names) -> Fault:
@@ -53,7 +59,10 @@ def _down(topology: Topology, names: Names) -> Fault:
         expected.append(Expected(f"messages {code(name)} held come back, if the host vanished", held))
     expected += about.reconnects(topology)
     do = [
-        f"{code('systemctl start haproxy')} on that host. It takes every server for UP until its first checks are done.",
+        (
+            f"{code('systemctl start haproxy')} on that host. It takes every server for UP until its first checks are "
+            "done."
+        ),
         "Its configuration is refused: install the last good one again with its `install.sh`.",
     ]
     if topology.keepalived:
@@ -71,7 +80,9 @@ def _down(topology: Topology, names: Names) -> Fault:
     others = len(topology.load_balancers) - 1
     risk = "it is the only load balancer." if not others else f"{others} more load balancer{'s' * (others != 1)} left."
     check = names.haproxy_log() + (names.owners() + names.keepalived_log() if topology.keepalived else [])
-    return Fault(titles.BALANCER_DOWN, see, check, do, risk, expected, f"{link(titles.NO_OWNER)}." if topology.keepalived else "")
+    return Fault(
+        titles.BALANCER_DOWN, see, check, do, risk, expected, f"{link(titles.NO_OWNER)}." if topology.keepalived else ""
+    )
 
 
 def _back(topology: Topology, name: str) -> str:
@@ -79,7 +90,10 @@ def _back(topology: Topology, name: str) -> str:
     back = vrrp.failback(topology, name, owner)
     if back.is_never:
         return f"{code(name)} stays where it is when {owner} is back (nopreempt): each move cuts all connections."
-    return f"{code(name)} goes back to {owner} by itself, {back} after it is well again ({back.formula}): connections are cut."
+    return (
+        f"{code(name)} goes back to {owner} by itself, {back} after it is well again ({back.formula}): connections are "
+        "cut."
+    )
 
 
 def _all_down(topology: Topology, names: Names) -> Fault:
@@ -88,12 +102,17 @@ def _all_down(topology: Topology, names: Names) -> Fault:
     port = ports.amqp or ports.amqps
     return Fault(
         titles.ALL_BALANCERS_DOWN,
-        ["No client gets through; the brokers are well.", "The same configuration on all of them: one bad change stops all."],
+        [
+            "No client gets through; the brokers are well.",
+            "The same configuration on all of them: one bad change stops all.",
+        ],
         [*names.haproxy_log(), names.cluster()],
         [
             f"Whatever they all have: a change of haproxy.cfg, a certificate that ran out, a package. Undo it, {ways}.",
-            f"Meanwhile clients can go to a broker directly, port {port}, where the packet filter lets them: "
-            f"{', '.join(topology.ip(host) for host in topology.brokers[:4])}.",
+            (
+                f"Meanwhile clients can go to a broker directly, port {port}, where the packet filter lets them: "
+                f"{', '.join(topology.ip(host) for host in topology.brokers[:4])}."
+            ),
         ],
         "nothing in the queues.",
         about.reconnects(topology),
@@ -103,7 +122,9 @@ def _all_down(topology: Topology, names: Names) -> Fault:
 def _server_down(topology: Topology, names: Names) -> Fault:
     expected = []
     for name, listener in balancer.proxies(topology):
-        expected.append(Expected(f"{code(name)}: UP again, from the first good answer", balancer.back_up(topology, listener)))
+        expected.append(
+            Expected(f"{code(name)}: UP again, from the first good answer", balancer.back_up(topology, listener))
+        )
         slow = balancer.back_up(topology, listener, was_silent=True)
         expected.append(Expected(f"{code(name)}: the same, after its host was silent", slow))
     probes = [
@@ -112,18 +133,27 @@ def _server_down(topology: Topology, names: Names) -> Fault:
         for port in [topology.rabbitmq.ports.amqp or topology.rabbitmq.ports.amqps]
     ]
     slow_start = [
-        f"{code(name)} gives a server that is back its full share only after {number(listener.server.slowstart.s)} s (slowstart)."
+        f"{code(name)} gives a server that is back its full share only after {number(listener.server.slowstart.s)} s "
+        "(slowstart)."
         for name, listener in balancer.proxies(topology)
         if listener.server.slowstart
     ]
     return Fault(
         titles.SERVER_DOWN,
-        ["Its last check says why: L4CON refused, L4TOUT silent, L7TOUT accepted and said nothing, L7STS or L7RSP said no.", *slow_start],
+        [
+            (
+                "Its last check says why: L4CON refused, L4TOUT silent, L7TOUT accepted and said nothing, L7STS or "
+                "L7RSP said no."
+            ),
+            *slow_start,
+        ],
         [*names.haproxy_state(), *probes],
         [
             f"The broker is down or drained: {link(titles.BROKER_DOWN)}. A drained one refuses connections on purpose.",
-            "All load balancers say so and the broker is well: its check asks for something it does not give. Compare the "
-            "check in /etc/haproxy/haproxy.cfg with what the broker answers.",
+            (
+                "All load balancers say so and the broker is well: its check asks for something it does not give. "
+                "Compare the check in /etc/haproxy/haproxy.cfg with what the broker answers."
+            ),
             "One load balancer says so and others do not: the path between the two; a packet filter, an address.",
         ],
         about.survives(topology, 1),
@@ -134,8 +164,10 @@ def _server_down(topology: Topology, names: Names) -> Fault:
 
 def _no_server(topology: Topology, names: Names) -> Fault:
     do = [
-        f"Brokers down: {link(titles.MAJORITY_LOST) if len(topology.brokers) > 1 else link(titles.BROKER_DOWN)}. "
-        "Moving the address helps nobody then.",
+        (
+            f"Brokers down: {link(titles.MAJORITY_LOST) if len(topology.brokers) > 1 else link(titles.BROKER_DOWN)}. "
+            "Moving the address helps nobody then."
+        ),
     ]
     if topology.keepalived:
         do.append(
@@ -159,22 +191,28 @@ def _limit(topology: Topology, names: Names) -> Fault:
         f"{code(name)} {listener.maxconn or topology.haproxy.defaults.maxconn or 'that of the process'}"
         for name, listener in balancer.amqp_listeners(topology)
     ]
-    check, do = [], []
+    check: list[Command] = []
+    do: list[str | tuple[str, str]] = []
     if asked := names.socket("show info"):
         check.append(Command(f"{asked} | grep -E '^(CurrConns|Maxconn|Hard_maxconn|Ulimit-n)'", names.each_balancer))
         for name, _ in balancer.amqp_listeners(topology):
-            raised = names.socket(f"set maxconn frontend {name} 10000")
-            do.append(f"For now, until the next reload: {code(raised or '')}, at most the process's own limit.")
+            raised = names.socket(f"set maxconn frontend {name} NUMBER") or ""
+            do.append(("For now, until the next reload, up to the process's own limit, on each load balancer:", raised))
     do += [
         "Find out who opens so many: a client that does not close, or one that comes again without a pause.",
-        f"Really needed: raise {code('haproxy.defaults.maxconn')} and {code('haproxy.global.maxconn')} in the design, generate, "
-        "install; HAProxy is reloaded, nobody is cut.",
+        (
+            f"Really needed: raise {code('haproxy.defaults.maxconn')} and {code('haproxy.global.maxconn')} in the "
+            "design, generate, install; HAProxy is reloaded, nobody is cut."
+        ),
     ]
     return Fault(
         titles.CONNECTION_LIMIT,
         [
-            f"New connections wait unanswered until they time out; old ones work. Limits: {', '.join(limits)}, the process "
-            f"{topology.haproxy.global_.maxconn or 'as its open files allow'}. The design's clients have {expected}.",
+            (
+                f"New connections wait unanswered until they time out; old ones work. Limits: {', '.join(limits)}, the "
+                f"process {topology.haproxy.global_.maxconn or 'as its open files allow'}. The design's clients have "
+                f"{expected}."
+            ),
         ],
         [*check, *names.haproxy_state()],
         do,

@@ -45,7 +45,10 @@ def _down(topology: Topology, names: Names) -> Fault:
     if quorum:
         expected.append(Expected("quorum queues it led have a new leader", broker.election_after_crash(topology)))
         expected.append(Expected("after an orderly stop", broker.election_after_stop(topology)))
-    expected += [Expected("messages its consumers held go to others", broker.redelivery(topology)), *about.reconnects(topology)]
+    expected += [
+        Expected("messages its consumers held go to others", broker.redelivery(topology)),
+        *about.reconnects(topology),
+    ]
     for name, listener in balancer.amqp_listeners(topology):
         back = balancer.back_up(topology, listener)
         expected.append(Expected(f"once its port answers, HAProxy's {code(name)} sends there again", back))
@@ -87,8 +90,8 @@ def _lost_for_good(topology: Topology) -> Iterator[str]:
     node = topology.node_name(topology.brokers[-1])
     forget, grow = code(f"rabbitmqctl forget_cluster_node {node}"), code(f"rabbitmq-queues grow {node} all")
     yield (
-        f"If the machine will not come back (here {topology.brokers[-1]}): {forget} on another broker, set the new machine "
-        f"up as in {link(titles.INSTALLATION)}, then {grow} so that quorum queues have their members again."
+        f"If the machine will not come back (here {topology.brokers[-1]}): {forget} on another broker, set the new "
+        f"machine up as in {link(titles.INSTALLATION)}, then {grow} so that quorum queues have their members again."
     )
 
 
@@ -102,15 +105,25 @@ def _classic(topology: Topology) -> Iterator[str]:
         return
     version = Version.parse(topology.versions.rabbitmq)
     if version < Version(3, 11, 0):
-        what = "declaring and consuming fail at once (404), and what is published without `mandatory` is confirmed and lost"
+        what = (
+            "declaring and consuming fail at once (404), and what is published without `mandatory` is confirmed and "
+            "lost"
+        )
     else:
         what = "declaring and consuming wait for about 60 s and fail, and what is published is rejected (nack)"
-    yield f"Classic queues whose home it is stand still until it is back; their messages are on its disk. Meanwhile {what}."
+    yield (
+        "Classic queues whose home it is stand still until it is back; their messages are on its disk. Meanwhile "
+        f"{what}."
+    )
 
 
 def _silent(topology: Topology, names: Names) -> Fault:
     see = [
-        "Connections to it hang instead of breaking; on the host nothing may look wrong, or it cannot be reached at all.",
+        (
+            "Connections to it hang instead of breaking; on the host nothing may look wrong, or it cannot be reached "
+            "at "
+            "all."
+        ),
     ]
     expected = about.silent_spans(topology)
     for name, listener in balancer.amqp_listeners(topology):
@@ -118,11 +131,19 @@ def _silent(topology: Topology, names: Names) -> Fault:
         then = "reaches another broker after" if through else "is closed after"
         expected.append(Expected(f"until then, a new connection to {code(name)} that is given to it {then}", span))
         if balancer.frozen(topology, listener).is_never:
-            see.append(f"Frozen, it stays UP for HAProxy's {code(name)}: the check only connects, and its kernel answers.")
+            see.append(
+                f"Frozen, it stays UP for HAProxy's {code(name)}: the check only connects, and its kernel answers."
+            )
         if listener.server.on_marked_down is None:
-            see.append(f"HAProxy's {code(name)} leaves its connections open when it is DOWN: heartbeats have to end them.")
+            see.append(
+                f"HAProxy's {code(name)} leaves its connections open when it is DOWN: heartbeats have to end them."
+            )
     for name, settings in topology.clients.items():
-        expected.append(Expected(f"client {code(name)} gives up on its own, by heartbeat", client.client_notices(topology, settings)))
+        expected.append(
+            Expected(
+                f"client {code(name)} gives up on its own, by heartbeat", client.client_notices(topology, settings)
+            )
+        )
     if about.has_quorum_queues(topology):
         expected.append(Expected("quorum queues it led have a new leader", broker.election_after_silence(topology)))
     tick = "the others call it down: mirrored queues go on, partition handling acts"
@@ -131,13 +152,20 @@ def _silent(topology: Topology, names: Names) -> Fault:
     expected.append(Expected(tick, broker.net_tick(topology)))
     expected += about.reconnects(topology)
     if about.has_mirrors(topology):
-        see.append("Every publisher to a queue that is mirrored on it waits for its confirms until the others call it down.")
+        see.append(
+            "Every publisher to a queue that is mirrored on it waits for its confirms until the others call it down."
+        )
     check = [names.cluster(), *names.broker_log()]
-    do = ["Make sure that it is out: power the host off, or freeze it no longer. A broker that half works is worse than none."]
-    if topology.haproxy and (name := next((n for n, _ in balancer.amqp_listeners(topology)), "")):
-        asked = names.socket(f"disable server {name}/{topology.brokers[-1]}")
-        if asked:
-            do.append(f"Take it out of HAProxy by hand, on each load balancer (here {topology.brokers[-1]}): {code(asked)}.")
+    do: list[str | tuple[str, str]] = [
+        "Make sure that it is out: power the host off. A broker that half works is worse than none."
+    ]
+    for name, _ in balancer.amqp_listeners(topology):
+        if asked := names.socket(f"disable server {name}/{topology.brokers[-1]}"):
+            text = (
+                f"Or take it out of HAProxy by hand, on each load balancer (here {topology.brokers[-1]}; `enable` "
+                "undoes it):"
+            )
+            do.append((text, asked))
     kill = code("systemctl kill --signal=SIGKILL rabbitmq-server")
     do.append(f"If the host can be reached and the broker is frozen: {kill}; systemd starts it anew.")
     do.append(f"Then as in {link(titles.BROKER_DOWN)}.")
@@ -148,7 +176,8 @@ def _silent(topology: Topology, names: Names) -> Fault:
         do,
         about.survives(topology, 1),
         expected,
-        f"clients that hang for longer have no heartbeat, or block their own input. See {link(titles.BROKERS_APART)} too."
+        f"clients that hang for longer have no heartbeat, or block their own input. See {link(titles.BROKERS_APART)} "
+        "too."
         if len(topology.brokers) > 1
         else "clients that hang for longer have no heartbeat, or block their own input.",
     )
@@ -161,14 +190,20 @@ def _majority(topology: Topology, names: Names) -> Fault:
     see = [f"Fewer than {needed} of {brokers} brokers run. Publishers wait for confirms, declaring fails (541)."]
     if handling and handling.strategy == "pause_minority":
         see.append(
-            "The brokers that are left have paused: no listener is open, so HAProxy has no server and clients are refused. "
-            f"{code('rabbitmqctl cluster_status')} fails there, {code('rabbitmq-diagnostics is_running')} says no."
+            "The brokers that are left have paused: no listener is open, so HAProxy has no server and clients are "
+            f"refused. {code('rabbitmqctl cluster_status')} fails there, {code('rabbitmq-diagnostics is_running')} "
+            "says no."
         )
     elif handling is None:
-        see.append("The brokers that are left keep their ports open, and HAProxy sends clients there who get no confirm.")
+        see.append(
+            "The brokers that are left keep their ports open, and HAProxy sends clients there who get no confirm."
+        )
     do = [
-        "Start the brokers that are down. Do not reset, forget or force anything: as long as their disks are there, nothing "
-        "that was confirmed is lost.",
+        (
+            "Start the brokers that are down. Do not reset, forget or force anything: as long as their disks are "
+            "there, "
+            "nothing that was confirmed is lost."
+        ),
         f"They may start in any order, all within {number(broker.boot_wait(topology).max_s)} s of each other. "
         "The last one that stopped starts alone."
         if topology.versions.can("rabbitmq.mnesia")
@@ -198,20 +233,20 @@ def _majority(topology: Topology, names: Names) -> Fault:
 
 HEALING = {
     "ignore": (
-        "Nothing heals by itself. When the network is back, choose the side to keep, and restart the brokers of the other, "
-        "one after the other: what was published there to mirrored queues since the split is lost."
+        "Nothing heals by itself. When the network is back, choose the side to keep, and restart the brokers of the "
+        "other, one after the other: what was published there to mirrored queues since the split is lost."
     ),
     "pause_minority": (
-        "The side without majority has paused, and comes back by itself within a second of the network's return. Restore the "
-        "network; restart nothing."
+        "The side without majority has paused, and comes back by itself within a second of the network's return. "
+        "Restore the network; restart nothing."
     ),
     "autoheal": (
-        "When all brokers see each other again, those of the side with fewer connections restart by themselves and take the "
-        "other side's state: what was published there to mirrored queues since the split is lost."
+        "When all brokers see each other again, those of the side with fewer connections restart by themselves and "
+        "take the other side's state: what was published there to mirrored queues since the split is lost."
     ),
     "pause_if_all_down": (
-        "The side that sees none of the watched nodes has paused, and comes back by itself with the network. Restore the "
-        "network; restart nothing."
+        "The side that sees none of the watched nodes has paused, and comes back by itself with the network. Restore "
+        "the network; restart nothing."
     ),
 }
 
@@ -223,14 +258,23 @@ def _apart(topology: Topology, names: Names) -> Fault:
     probes = [
         Command(f"timeout 3 bash -c '</dev/tcp/{topology.ip(host)}/{port}' && echo open", names.each_broker, why)
         for host in peers
-        for port, why in ((ports.distribution, f"{host}, between brokers"), (ports.epmd, f"{host}, Erlang's port mapper"))
+        for port, why in (
+            (ports.distribution, f"{host}, between brokers"),
+            (ports.epmd, f"{host}, Erlang's port mapper"),
+        )
     ]
     see = [
-        f"{code('rabbitmqctl cluster_status')} says different things on different brokers; Network Partitions may name some.",
+        (
+            f"{code('rabbitmqctl cluster_status')} says different things on different brokers; Network Partitions may "
+            "name some."
+        ),
         f"Logs say {code('net_tick_timeout')} (silence) or {code('connection_closed')} (a reset).",
     ]
     if handling is None:
-        heal = "Raft decides: the side with a majority goes on, the other declares and confirms nothing, and joins again with it."
+        heal = (
+            "Raft decides: the side with a majority goes on, the other declares and confirms nothing, and joins again "
+            "with it."
+        )
         see.append("Brokers of the minority keep their ports open: clients there hang, and HAProxy does not know.")
     else:
         heal = HEALING[handling.strategy]
@@ -241,14 +285,19 @@ def _apart(topology: Topology, names: Names) -> Fault:
         see,
         [Command("rabbitmqctl cluster_status", names.each_broker), *probes],
         [
-            "Find what is cut: a link, a packet filter that was reloaded, a name that leads elsewhere "
-            f"({code('/etc/hosts')} of each broker must have all of them).",
+            (
+                "Find what is cut: a link, a packet filter that was reloaded, a name that leads elsewhere "
+                f"({code('/etc/hosts')} of each broker must have all of them)."
+            ),
             heal,
             f"Then compare {code('rabbitmqctl cluster_status')} on all brokers: each must list all as running.",
         ],
         "a second cut may leave no side with a majority.",
         [
-            Expected("a silent link is noticed, and the strategy acts" if handling else "a silent link is noticed", broker.net_tick(topology)),
+            Expected(
+                "a silent link is noticed, and the strategy acts" if handling else "a silent link is noticed",
+                broker.net_tick(topology),
+            ),
             Expected("quorum queues led on the other side have a new leader", broker.election_after_silence(topology)),
         ],
         "the network is still cut, in part: look at each pair of brokers.",

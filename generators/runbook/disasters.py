@@ -59,29 +59,35 @@ def _cold_start(topology: Topology, names: Names) -> Fault:
     majority = len(topology.brokers) // 2 + 1
     do = [
         "Network and name service first; the brokers need each other's names, which are in /etc/hosts of each.",
-        f"Start **all** brokers, within {wait.max_s:.0f} s of each other: {code('systemctl start rabbitmq-server')} on each. "
+        f"Start **all** brokers, within {wait.max_s:.0f} s of each other: {code('systemctl start rabbitmq-server')} "
+        "on each. "
         + (
-            "Each waits for those that were up when it stopped. The one that stopped last starts alone; when you know which "
-            "it was, start it first."
+            "Each waits for those that were up when it stopped. The one that stopped last starts alone; when you "
+            "know which it was, start it first."
             if topology.versions.can("rabbitmq.mnesia")
             else f"Each waits until {majority} of {len(topology.brokers)} run."
         ),
         f"Check: {code('rabbitmqctl cluster_status')} lists all of them as running, and no alarm.",
     ]
     if topology.haproxy:
-        do.append(f"Then the load balancers: {code('systemctl start haproxy')}. They may start earlier; clients are refused until then.")
+        do.append(
+            f"Then the load balancers: {code('systemctl start haproxy')}. They may start earlier; clients are refused "
+            "until then."
+        )
     if topology.keepalived:
         do.append(f"Then {code('systemctl start keepalived')} on each of them.")
     do.append("Then the applications, in groups: all of them at once make a storm of logins.")
     if topology.versions.can("rabbitmq.mnesia"):
         do.append(
             "A broker that gave up (timeout_waiting_for_tables) because the last one to stop is gone for good: "
-            f"{code('rabbitmqctl force_boot')} on **one** other, then start it, then the rest. What only the lost one had is lost."
+            f"{code('rabbitmqctl force_boot')} on **one** other, then start it, then the rest. What only the lost "
+            "one had is lost."
         )
     else:
         do.append(
             "A majority is gone for good: while **one** survivor waits, "
-            f"{code('rabbitmqctl force_standalone_khepri_boot')} on it; then forget the others. What only they had is lost."
+            f"{code('rabbitmqctl force_standalone_khepri_boot')} on it; then forget the others. What only they had "
+            "is lost."
         )
     return Fault(
         titles.COLD_START,
@@ -101,17 +107,30 @@ def _cookie(topology: Topology, names: Names) -> Fault:
     return Fault(
         titles.COOKIE,
         [
-            "A node cannot join, or a tool cannot reach its node: the other side's log says *invalid challenge reply*, or "
-            "*Connection attempt from node ... rejected*.",
+            (
+                "A node cannot join, or a tool cannot reach its node: the other side's log says *invalid challenge "
+                "reply*, or *Connection attempt from node ... rejected*."
+            ),
         ],
         [
-            Command(f"sha256sum {COOKIE}", names.each_broker, "must be the same everywhere; this shows a digest, not the cookie"),
+            Command(
+                f"sha256sum {COOKIE}",
+                names.each_broker,
+                "must be the same everywhere; this shows a digest, not the cookie",
+            ),
             Command(f"stat -c '%U:%G %a' {COOKIE}", names.each_broker, "rabbitmq:rabbitmq 400"),
         ],
         [
-            f"Put the design's cookie back with the host's {code('install.sh')} and restart that broker. It refuses to change the "
-            "cookie of a node that is in a cluster; if it is this one that is wrong, `--force` does it.",
-            "Tools run by another user read the cookie in that user's home; run them as root, whose wrapper takes the broker's.",
+            (
+                f"Put the design's cookie back with the host's {code('install.sh')} and restart that broker. It "
+                "refuses "
+                "to change the cookie of a node that is in a cluster; if it is this one that is wrong, `--force` does "
+                "it."
+            ),
+            (
+                "Tools run by another user read the cookie in that user's home; run them as root, whose wrapper takes "
+                "the broker's."
+            ),
             "To change the cookie on purpose, stop all brokers: two that differ do not talk to each other.",
         ],
         "the cluster without the node that is kept out: " + about.survives(topology, 1),
@@ -124,7 +143,13 @@ def _targets(topology: Topology) -> Fault:
         ["Prometheus asks fewer targets than the design has, so alerts are silent that should not be."],
         [
             Command("promtool check config prometheus.yml", "Where Prometheus runs, in its folder"),
-            Command(f"curl -s 'http://localhost:9090/api/v1/targets?state=active' | grep -o '\"design\":\"{topology.name}\"' | wc -l", "Where Prometheus runs, in its folder"),
+            Command(
+                (
+                    "curl -s 'http://localhost:9090/api/v1/targets?state=active' | grep -o "
+                    f'\'"design":"{topology.name}"\' | wc -l'
+                ),
+                "Where Prometheus runs, in its folder",
+            ),
         ],
         ["Install prometheus.yml and rules/rmqha.yml of this design there, and reload Prometheus."],
         "faults that nobody is told of.",

@@ -28,15 +28,16 @@ HOPS = (
     Hop("3.10", "3.11", "all feature flags of 3.8 enabled: 3.11 refuses to start otherwise"),
     Hop("3.11", "3.12", "3.11.18 or newer, and all its feature flags enabled"),
     Hop("3.12", "3.13", "all feature flags of 3.12 enabled"),
-    Hop("3.13", "4.0, 4.1 or 4.2", "all stable feature flags of 3.13 enabled, `khepri_db` **not**: there it has no way on"),
-    Hop("4.0", "4.1 or 4.2", "all feature flags enabled"),
-    Hop("4.1", "4.2", "all feature flags enabled"),
     Hop(
-        "4.2",
-        "4.3",
-        "`khepri_db` and all other feature flags enabled, after every quorum queue runs the machine version of 4.x "
+        "3.13",
+        "4.0, 4.1 or 4.2",
+        "all stable feature flags of 3.13 enabled, `khepri_db` **not**: there it has no way on. Afterwards, before "
+        "`rabbitmq_4.0.0` is enabled: no quorum queue at machine version 3 in `rabbitmq-queues quorum_status` "
         "(rabbitmq-server issue 17504)",
     ),
+    Hop("4.0", "4.1 or 4.2", "all feature flags enabled"),
+    Hop("4.1", "4.2", "all feature flags enabled"),
+    Hop("4.2", "4.3", "`khepri_db` and all other feature flags enabled"),
 )
 """Upgrade guide of RabbitMQ; release notes of 3.11.0, 3.12.0, 4.0.1, 4.1.0, 4.2.0, 4.3.0."""
 

@@ -31,11 +31,14 @@ def first_installation(topology: Topology, names: Names) -> Iterator[Quoted]:
         "",
     )
     made = f"rmqha generate TOPOLOGY --out {shell(topology.name)}"
-    yield from prose("**1. Make the files**, and keep `secrets.yaml` beside the topology safe: it is needed every time.", "")
+    yield from prose(
+        "**1. Make the files**, and keep `secrets.yaml` beside the topology safe: it is needed every time.", ""
+    )
     yield from commands([Command(made, "Where the topology is")])
     yield from prose(
-        f"**2. Each host, {seed} first**, then the other brokers, then the load balancers. The script installs packages and "
-        "files, checks them, and starts what runs there; `--dry-run` shows it, a second run changes nothing.",
+        f"**2. Each host, {seed} first**, then the other brokers, then the load balancers. The script installs "
+        "packages and files, checks them, and starts what runs there; `--dry-run` shows it, a second run changes "
+        "nothing.",
         "",
     )
     yield from commands(_copy(topology))
@@ -45,7 +48,11 @@ def first_installation(topology: Topology, names: Names) -> Iterator[Quoted]:
     yield from commands(_verify(topology, names))
     yield from listed(
         [
-            f"{len(topology.brokers)} nodes run, no alarm, no partition; each queue has the members the design gives it.",
+            (
+                f"{len(topology.brokers)} nodes run, no alarm, no partition; each queue has the members the design "
+                "gives "
+                "it."
+            ),
             *([f"HAProxy calls all {len(topology.brokers)} brokers UP."] if topology.haproxy else []),
             *(["Each virtual address is on exactly one host."] if topology.keepalived else []),
             f"If a broker does not join: {link(titles.COOKIE)}.",
@@ -58,7 +65,9 @@ def _copy(topology: Topology) -> Iterator[Command]:
     order += [host for host in topology.hosts if host not in order]
     for host in order:
         to = f"root@{topology.ip(host)}" if ":" not in topology.ip(host) else f"root@[{topology.ip(host)}]"
-        yield Command(f"rsync -a {shell(topology.name)}/{host}/ {shell(f'{to}:{FOLDER}/')}", "Where the files were made")
+        yield Command(
+            f"rsync -a {shell(topology.name)}/{host}/ {shell(f'{to}:{FOLDER}/')}", "Where the files were made"
+        )
         yield Command(f"ssh root@{topology.ip(host)} {FOLDER}/install.sh", "Where the files were made")
 
 

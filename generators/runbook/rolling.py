@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from generators import titles
 from generators.quoting import Quoted, markdown
-from generators.runbook import about
-from generators.runbook.hops import hops
+from generators.runbook import about, changes
 from generators.runbook.text import Command, Expected, code, commands, listed, prose, table
 from generators.timers import Span, balancer, broker, client, number, vrrp
+from rmqha_model.versions import Version
 
 if TYPE_CHECKING:
     from generators.runbook.names import Names
@@ -26,16 +25,20 @@ def plan(topology: Topology, names: Names) -> Iterator[Quoted]:
     """Give the document line by line."""
     yield from prose(f"# Changing {markdown(topology.name)} while it runs", "")
     yield from prose(
-        "One host at a time, never two. The gate before each host, the gate after it. Faults: [runbook.md](runbook.md).", ""
+        (
+            "One host at a time, never two. The gate before each host, the gate after it. Faults: "
+            "[runbook.md](runbook.md)."
+        ),
+        "",
     )
     yield from _gate(topology, names)
     yield from _order(topology)
     yield from _broker(topology)
     if topology.haproxy:
         yield from _balancer(topology, names)
-    yield from _kinds(topology)
-    yield from _upgrade(topology)
-    yield from _stop(topology)
+    yield from changes.kinds(topology)
+    yield from changes.upgrade(topology)
+    yield from changes.stop(topology)
 
 
 def order(topology: Topology) -> tuple[str, ...]:
@@ -81,8 +84,21 @@ def _gate(topology: Topology, names: Names) -> Iterator[Quoted]:
         [
             f"All {len(topology.brokers)} brokers run; no alarm, no partition.",
             *([f"Every load balancer calls all {len(topology.brokers)} brokers UP."] if topology.haproxy else []),
-            *(["Each virtual address is on exactly one host, and keepalived runs on the others."] if topology.keepalived else []),
-            *(["Mirrors: synchronise those that are not, `rabbitmqctl sync_queue QUEUE`; the queue stands still meanwhile."] if about.has_mirrors(topology) else []),
+            *(
+                ["Each virtual address is on exactly one host, and keepalived runs on the others."]
+                if topology.keepalived
+                else []
+            ),
+            *(
+                [
+                    (
+                        "Mirrors: synchronise those that are not, `rabbitmqctl sync_queue QUEUE`; the queue stands still "
+                        "meanwhile."
+                    )
+                ]
+                if about.has_mirrors(topology)
+                else []
+            ),
         ]
     )
 
@@ -97,7 +113,11 @@ def _order(topology: Topology) -> Iterator[Quoted]:
         carries += [f"owner of {code(name)}" for name in instances if vrrp.preferred(topology, name) == host]
         rows.append((str(number_), code(host), ", ".join(carries)))
     yield from prose("## The order", "")
-    yield from prose("Who owns an address now may differ from the table: the present owner is last.", "") if topology.keepalived else ()
+    yield from (
+        prose("Who owns an address now may differ from the table: the present owner is last.", "")
+        if topology.keepalived
+        else ()
+    )
     yield from table(("", "Host", "Carries"), rows)
     both = [host for host in topology.brokers if host in topology.load_balancers]
     if both:
@@ -107,50 +127,99 @@ def _order(topology: Topology) -> Iterator[Quoted]:
 
 def _broker(topology: Topology) -> Iterator[Quoted]:
     yield from prose("## A broker", "")
-    drains = topology.versions.can("rabbitmq.maintenance_mode")
     rows: list[tuple[str, str, str, str]] = [("The gate", "", "none", "anything is not well")]
-    cut = _joined(topology, about.reconnects(topology))
-    away = [span for _, listener in balancer.amqp_listeners(topology) for span in [balancer.refused(topology, listener)]]
-    sent = f" HAProxy sends nobody there after {markdown(str(max(away, key=lambda span: span.max_s)))}." if away else ""
-    if drains:
-        effect = f"its clients are cut once: {cut}.{sent} Leaders go elsewhere first: no pause"
-        limit = _limit(max((span.max_s for span in away), default=0), 60)
-        rows.append(("Drain", code("rabbitmq-upgrade drain"), effect, f"it has not ended after {limit} s"))
-        stop = "none further; Prometheus has called it down since the drain"
+    cut = f"its clients are cut once: {_joined(about.reconnects(topology))}.{_sent_elsewhere(topology)}"
+    stop = "none further"
+    if topology.versions.can("rabbitmq.maintenance_mode"):
+        flag = " It says that a feature flag is not enabled: go on without it" if _needs_flag(topology) else ""
+        leaders = " Leaders of quorum queues go elsewhere first: no pause" if about.has_quorum_queues(topology) else ""
+        rows.append(("Drain", code("rabbitmq-upgrade drain"), cut + leaders, f"it has not ended after 60 s.{flag}"))
+        stop += (
+            "; Prometheus has called it down since the drain"
+            if "rabbitmq_prometheus" in topology.rabbitmq.plugins
+            else ""
+        )
     else:
         pause = broker.election_after_stop(topology)
-        stop = f"its clients are cut once: {cut}.{sent} Queues it led pause {markdown(str(pause))}"
-    rows.append(("Stop", code("systemctl stop rabbitmq-server"), stop, "it has not ended after 600 s: read its log, do not kill it"))
+        stop = f"{cut} Quorum queues it led pause {markdown(str(pause))}"
+    if about.has_mirrors(topology):
+        stop += ". Mirrored queues it led go on with a synchronised mirror, and stand still if there is none"
+    # systemd's own limit, or that of the drop-in.
+    limit = 600 if topology.os.supervise else 90
+    rows.append(
+        ("Stop", code("systemctl stop rabbitmq-server"), stop, f"it has not ended after {limit} s: read its log")
+    )
     rows.append(("Change", "see below", "none", ""))
     wait = broker.boot_wait(topology)
     rows.append(
         (
             "Start",
             f"{code('systemctl start rabbitmq-server')}, {code('rabbitmqctl await_startup')}",
-            f"none; it waits for its peers for at most {number(wait.max_s)} s. A drained node is in service again after it",
+            (
+                f"none; it waits for its peers for at most {number(wait.max_s)} s. A drained node is in service again "
+                "after it"
+            ),
             f"it has not started after {number(wait.max_s)} s",
         )
     )
     back = [balancer.back_up(topology, listener) for _, listener in balancer.amqp_listeners(topology)]
     if back:
         up = max(back, key=lambda span: span.max_s)
-        rows.append(("In use", "", f"UP for HAProxy {markdown(str(up))} after its port opens", f"it is not after {_limit(up.max_s)} s"))
+        rows.append(
+            (
+                "In use",
+                "",
+                f"UP for HAProxy {markdown(str(up))} after its port opens",
+                f"it is not after {_limit(up.max_s)} s",
+            )
+        )
     if topology.versions.can("rabbitmq.await_online_quorum_plus_one") and len(topology.brokers) > 1:
         whole = code("rabbitmq-upgrade await_online_quorum_plus_one")
-        rows.append(("Whole", whole, "none; members catch up from where they were", "it fails: members are missing or far behind"))
+        rows.append(
+            (
+                "Whole",
+                whole,
+                "none; members catch up from where they were",
+                "it fails: members are missing or far behind",
+            )
+        )
     rows.append(("The gate", "", "none", "anything is not well"))
     yield from table(("Step", "Command, on that host", "Expected effect", "Stop if"), rows)
     yield from prose(
-        f"After the last one: {code('rabbitmq-queues rebalance all')}, since leaders stay where they went. Connections even out "
-        "as clients come again.",
+        f"After the last one: {code('rabbitmq-queues rebalance all')}, since leaders stay where they went. "
+        "Connections even out as clients come again.",
         "",
     )
     if about.has_plain_classic(topology):
-        yield from prose("Classic queues whose home it is stand still from the stop until it is up again; nothing avoids that.", "")
+        yield from prose(
+            "Classic queues whose home it is stand still from the stop until it is up again; nothing avoids that.", ""
+        )
 
 
-def _joined(topology: Topology, spans: list[Expected]) -> str:
-    del topology
+def _sent_elsewhere(topology: Topology) -> str:
+    """Say what new connections meet until HAProxy knows."""
+    said = ""
+    for name, listener in balancer.amqp_listeners(topology):
+        away = balancer.refused(topology, listener)
+        meets, through = balancer.first_attempt(topology, listener, is_silent=False)
+        if away.is_never:
+            said += f" HAProxy's {code(name)} has no check: it goes on sending clients there."
+            continue
+        said += f" HAProxy's {code(name)} sends nobody there after {markdown(str(away))}"
+        said += (
+            "."
+            if through
+            else f"; until then a new connection that is given to it is closed after {markdown(str(meets))}."
+        )
+    return said
+
+
+def _needs_flag(topology: Topology) -> bool:
+    """Whether maintenance mode waits for its feature flag, which 3.11 made a part of every cluster."""
+    return Version.parse(topology.versions.rabbitmq) < Version(3, 11, 0)
+
+
+def _joined(spans: list[Expected]) -> str:
     return ", ".join(f"{one.what} after {markdown(str(one.span))}" for one in spans)
 
 
@@ -161,9 +230,12 @@ def _limit(longest_s: float, least_s: float = 0) -> str:
 def _balancer(topology: Topology, names: Names) -> Iterator[Quoted]:
     yield from prose("## A load balancer", "")
     rows: list[tuple[str, str, str, str]] = [("The gate", "", "none", "anything is not well")]
-    cut = _joined(topology, about.reconnects(topology))
+    cut = _joined(about.reconnects(topology))
     if topology.keepalived:
-        away = [vrrp.takeover_graceful(topology, name, vrrp.preferred(topology, name)) for name in topology.keepalived.instances]
+        away = [
+            vrrp.takeover_graceful(topology, name, vrrp.preferred(topology, name))
+            for name in topology.keepalived.instances
+        ]
         gone = max(away, key=lambda span: span.max_s)
         idle = [client.next_segment(topology, one) for one in topology.clients.values()]
         learns = max(idle, key=lambda span: span.max_s, default=Span(0, 0, "", "", ""))
@@ -171,8 +243,10 @@ def _balancer(topology: Topology, names: Names) -> Iterator[Quoted]:
             (
                 "Move its addresses away, if it has any",
                 code("systemctl stop keepalived"),
-                f"the address is gone for {markdown(str(gone))}, all connections through it are cut; idle clients learn it within "
-                f"{markdown(str(learns))}; {cut}",
+                (
+                    f"the address is gone for {markdown(str(gone))}, all connections through it are cut; idle clients "
+                    f"learn it within {markdown(str(learns))}; {cut}"
+                ),
                 f"nobody has the address after {_limit(gone.max_s, 5)} s: start keepalived again",
             )
         )
@@ -196,7 +270,9 @@ def _balancer(topology: Topology, names: Names) -> Iterator[Quoted]:
         )
     )
     if topology.keepalived:
-        rows.append(("Start keepalived", code("systemctl start keepalived"), _return(topology), "two hosts have an address"))
+        rows.append(
+            ("Start keepalived", code("systemctl start keepalived"), _return(topology), "two hosts have an address")
+        )
     rows.append(("The gate", "", "none", "anything is not well"))
     yield from table(("Step", "Command, on that host", "Expected effect", "Stop if"), rows)
 
@@ -209,78 +285,8 @@ def _return(topology: Topology) -> str:
         if back.is_never:
             effects.append(f"{code(name)} stays where it is")
         else:
-            effects.append(f"{code(name)} goes back to {vrrp.preferred(topology, name)} after {markdown(str(back))}, connections are cut")
+            effects.append(
+                f"{code(name)} goes back to {vrrp.preferred(topology, name)} after {markdown(str(back))}, connections "
+                "are cut"
+            )
     return "; ".join(effects)
-
-
-def _kinds(topology: Topology) -> Iterator[Quoted]:
-    yield from prose("## What to do at *Change*", "")
-    rows = [
-        (
-            "Configuration of RabbitMQ",
-            "generate, copy the host's folder, `./install.sh --restart` there: it does *Stop* and *Start* itself",
-            "as for a broker",
-        ),
-    ]
-    if topology.haproxy:
-        stop = topology.haproxy.global_.hard_stop_after
-        left = f"old sessions live on in the old process for up to {number(stop.s)} s, unchecked" if stop else (
-            "old sessions live on in the old process, unchecked"
-        )
-        rows.append(("Configuration of HAProxy", "`./install.sh` there: it reloads. No need to move the address", f"nobody is cut; {left}"))
-    if topology.keepalived:
-        effect = "none, unless priorities or addresses changed: then an address may move"
-        rows.append(("Configuration of keepalived", "`./install.sh` on every member, the present owner last: it reloads", effect))
-    rows += [
-        ("Users, policies, queues", "`./install.sh`, then the scripts under /usr/local/sbin, on one broker", "none"),
-        ("Reboot", "`systemctl reboot`", "as for what runs there"),
-        ("A kernel or a library", "install it, then `systemctl reboot`", "as for what runs there"),
-        ("Another machine in its place", f"see *{titles.INSTALLATION}* and *{titles.BROKER_DOWN}* in the runbook", "as for what runs there"),
-    ]
-    yield from table(("Change", "How", "Effect"), rows)
-
-
-def _upgrade(topology: Topology) -> Iterator[Quoted]:
-    yield from prose("## Upgrading RabbitMQ", "")
-    yield from prose(
-        f"This design is made for {topology.versions.rabbitmq}. From there, hop by hop; a broker refuses to start over a hop that "
-        "is left out. There is no way back.",
-        "",
-    )
-    yield from table(("From", "To", "First"), ((hop.start, hop.end, hop.first) for hop in hops(topology)))
-    enable = code("rabbitmqctl enable_feature_flag all")
-    if not topology.versions.can("rabbitmq.enable_all_feature_flags"):
-        enable = f"{code('rabbitmqctl enable_feature_flag NAME')} for each of {code('rabbitmqctl list_feature_flags')}"
-    yield from listed(
-        [
-            "Before: a backup of the definitions, `rabbitmqctl export_definitions FILE`; the Erlang that the new release asks for.",
-            f"All feature flags of the present release must be enabled on the whole cluster: {enable}. Look: "
-            f"{code('rabbitmqctl list_feature_flags')}.",
-            "Change `versions.rabbitmq` in the design, generate, and look at what differs: `rmqha generate TOPOLOGY --out DIR --diff`.",
-            "Each broker as above; at *Change* upgrade the packages, then `./install.sh --no-start`.",
-            f"When all run the new release and the gate is well: {enable}. Let it run for a day before the next hop.",
-            "A cluster of two releases works, and is no place to stay: finish within hours.",
-        ],
-        ordered=True,
-    )
-
-
-def _stop(topology: Topology) -> Iterator[Quoted]:
-    yield from prose("## Stop, and do not go on, if", "")
-    needed = len(topology.brokers) // 2 + 1
-    yield from listed(
-        [
-            f"fewer than {len(topology.brokers)} brokers run that should, or ever fewer than {needed}: "
-            f"{about.survives(topology, 1)}",
-            "an alarm is set, or a partition is reported;",
-            "a gate that was well before a step is not after it;",
-            "clients do not come back, or messages wait that did not wait before;",
-            "a step takes longer than it says.",
-        ]
-    )
-    yield from prose(
-        "Then: bring the host you are at back to where it was (the folder generated from the design before the change, "
-        "`./install.sh`), wait for the gate, and find out why. A RabbitMQ that was upgraded stays upgraded: downgrades are not "
-        "supported.",
-        "",
-    )

@@ -44,7 +44,9 @@ def addresses(topology: Topology) -> Iterator[Quoted]:
         stays = "comes back to the first" if instance.preempt else "stays where it is"
         rows.append((", ".join(map(code, instance.ips)), code(name), str(instance.virtual_router_id), order, stays))
     if rows:
-        yield from table(("Virtual address", "Instance", "VRID", "Owner, by priority while all is well", "After a failure"), rows)
+        yield from table(
+            ("Virtual address", "Instance", "VRID", "Owner, by priority while all is well", "After a failure"), rows
+        )
 
 
 def listeners(topology: Topology) -> Iterator[Quoted]:
@@ -52,9 +54,11 @@ def listeners(topology: Topology) -> Iterator[Quoted]:
     proxies = dict(balancer.proxies(topology))
     rows = []
     for name, listener in (topology.haproxy.listeners if topology.haproxy else {}).items():
-        to = f"{len(listener.servers or topology.brokers)} brokers, {listener.balance}" if name in proxies else "its own page"
-        check = proxies[name].check.kind if name in proxies else ""
-        rows.append((code(name), str(listener.port), to, check))
+        leads, check = "its own page", ""
+        if name in proxies:
+            proxy = proxies[name]
+            leads, check = f"{len(proxy.servers or topology.brokers)} brokers, {proxy.balance}", proxy.check.kind
+        rows.append((code(name), str(listener.port), leads, check))
     if rows:
         yield from table(("HAProxy listens", "Port", "Leads to", "Health check"), rows)
 

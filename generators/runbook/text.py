@@ -40,13 +40,14 @@ class Fault:
     """A section: the texts are Markdown.
 
     *see* is how it shows; *expected* how long each part lasts; *longer* what to look at when it lasts longer; *check*
-    the commands that tell more; *do* the steps out of it; *risk* what the next fault would cost meanwhile.
+    the commands that tell more; *do* the steps out of it, some with a command to copy; *risk* what the next fault
+    would cost meanwhile.
     """
 
     title: str
     see: Sequence[str]
     check: Sequence[Command]
-    do: Sequence[str]
+    do: Sequence[str | tuple[str, str]]
     risk: str
     expected: Sequence[Expected] = field(default=())
     longer: str = ""
@@ -78,10 +79,15 @@ def prose(*lines: str) -> Iterator[Quoted]:
     return map(verbatim, lines)
 
 
-def listed(items: Iterable[str], *, ordered: bool = False) -> Iterator[Quoted]:
-    """Give a list and an empty line."""
+def listed(items: Iterable[str | tuple[str, str]], *, ordered: bool = False) -> Iterator[Quoted]:
+    """Give a list and an empty line; an item may be a text and a command, which stands below it."""
     for number, item in enumerate(items, 1):
-        yield verbatim(f"{number}. {item}" if ordered else f"- {item}")
+        sign = f"{number}. " if ordered else "- "
+        text, command = (item, "") if isinstance(item, str) else item
+        yield verbatim(f"{sign}{text}")
+        if command:
+            indent = " " * len(sign)
+            yield from prose("", f"{indent}```bash", f"{indent}{command}", f"{indent}```", "")
     yield Quoted("")
 
 

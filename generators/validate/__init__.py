@@ -52,25 +52,29 @@ CHECKS: tuple[Callable[[Tree], Iterator[Task]], ...] = (
 )
 
 
-def validate(
+def validate(  # noqa: PLR0913 - all but the bundle have names and mostly defaults
     bundle: Bundle,
     *,
     versions: Mapping[str, str],
     boot: bool = True,
+    programs: Collection[str] | None = None,
     secrets: Collection[str] = (),
     on_step: Callable[[str], None] | None = None,
 ) -> tuple[Verdict, ...]:
     """Have the files of a bundle checked.
 
     *versions* are those the design is for, by ``haproxy``, ``keepalived`` and ``rabbitmq``. *boot* starts a RabbitMQ
-    node on each distinct configuration, some 10 to 20 s each. *secrets* are blotted out of what is reported, as are
-    those that secret files visibly hold. *on_step* is told what is about to happen.
+    node on each distinct configuration, some 10 to 20 s each. *programs* are the only ones to ask, by the names that
+    verdicts have; ``None`` asks all. *secrets* are blotted out of what is reported, as are those that secret files
+    visibly hold. *on_step* is told what is about to happen.
     """
     tree = Tree(bundle)
     redact = hider(secrets, bundle.artefacts)
     verdicts: list[Verdict] = []
     for check in (*CHECKS, *((rabbitmq.tasks,) if boot else ())):
         for task in check(tree):
+            if programs is not None and task.program not in programs:
+                continue
             if on_step:
                 on_step(task.title)
             verdicts += perform(task, versions, redact)

@@ -26,7 +26,7 @@ SERVES = b"completed with"
 """What a node prints when it serves: ``completed with 4 plugins.`` (rabbit.erl, 3.8 to 4.3)."""
 ASK_AFTER_S = 25.0
 """When to ask the node all the same. Not at once: ``await_startup`` of 3.10 was seen to look only every 10 s."""
-ASK_S = 30.0
+ASK_S = 60.0
 """How long one question to a node that serves may take; 2 s is usual, most of it the start of Erlang."""
 KEPT = 100_000
 CONSULT = """
@@ -73,7 +73,7 @@ def ask(control: list[str], user: str) -> dict[str, Any]:
         status = process.wait(ASK_S)
     except subprocess.TimeoutExpired:
         process.kill()
-        status = -1
+        return {"status": -1, "said": f"{read(answer)} no answer within {ASK_S:.0f} s"}
     return {"status": status, "said": read(answer)}
 
 

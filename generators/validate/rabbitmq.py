@@ -8,7 +8,7 @@ more, by ``rabbitmqctl``, which does complain.
 
 Peer discovery from the list of nodes would find nobody, which 3.x takes some seconds to believe and 4.x ten minutes (30
 rounds, 10 s for each peer that does not answer). So a file that is read after rabbitmq.conf tells the node to ask a
-name service it does not know instead, which makes it go on alone at once. Its own list is read all the same.
+name service it does not know instead, once, and it goes on alone. Its own list is read all the same.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ USER = "rabbitmq"
 ALONE = (FOLDER, "/var/lib/rabbitmq", "/var/log/rabbitmq")
 INSIDE = Path(__file__).with_name("_boot.py")
 
-BOOT_S = 60.0
-"""4 to 10 s are usual on two cores."""
-QUESTIONS_S = 60.0
+BOOT_S = 90.0
+"""4 to 10 s are usual on two cores; a busy machine has been seen to need 30."""
+QUESTIONS_S = 180.0
 LISTED = re.compile(
     r"^cluster_formation\.peer_discovery_backend[ \t]*=[ \t]*(?:rabbit_peer_discovery_)?classic_config[ \t]*$",
     re.MULTILINE,
 )
-PATIENCE = re.compile(
-    r"^(cluster_formation\.(?:target_cluster_size_hint|discovery_retry_limit))[ \t]*=[ \t]*\d+[ \t]*$", re.MULTILINE
+STATED = re.compile(
+    r"^cluster_formation\.(target_cluster_size_hint|discovery_retry_limit)[ \t]*=[ \t]*(\S+)[ \t]*$", re.MULTILINE
 )
 
 
@@ -114,9 +114,17 @@ def _task(same: list[tuple[str, dict[str, Artefact]]]) -> Task:
 
 
 def _alone(config: str) -> str:
-    """Give the settings with which a node waits for nobody; none where it would not wait."""
-    lines = ["cluster_formation.peer_discovery_backend = dns\n"] if LISTED.search(config) else []
-    return "".join(lines + [f"{key} = 1\n" for key in PATIENCE.findall(config)])
+    """Give the settings with which a node waits for nobody; none where it would not wait.
+
+    They do not hide a number that is none.
+    """
+    stated = dict(STATED.findall(config))
+    settings = {"peer_discovery_backend": "dns", "discovery_retry_limit": "1"} if LISTED.search(config) else {}
+    for key, value in stated.items():
+        settings[key] = "1"
+        if not value.isdecimal():
+            del settings[key]
+    return "".join(f"cluster_formation.{key} = {value}\n" for key, value in settings.items())
 
 
 def _judged(files: dict[str, Artefact]) -> list[Artefact]:

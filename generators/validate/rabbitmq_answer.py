@@ -31,7 +31,7 @@ TERMS = re.compile(r"^(?P<path>/etc/rabbitmq/[^:]+): ?(?P<line>\d+): (?P<text>.*
 START = re.compile(r"^(?:Error|ERROR)\b")
 NOISE = re.compile(r"^(?:=+|BOOT FAILED|)$|^Error preparing configuration")
 SUMMARY = re.compile(r"^Error during startup: \{error,failed_to_\w+\}$")
-AFTERMATH = re.compile(r"^ *(?:supervisor:|crasher:|offender:)|Kernel pid terminated|rabbitmq_prelaunch exited")
+AFTERMATH = re.compile(r"^ *(?:supervisor:|crash\w*:|offender:)|Kernel pid terminated|rabbitmq_prelaunch exited")
 NO_LISTENER = re.compile(
     r'could_not_start_listener,"(?P<address>[^"]*)",(?P<port>\d+).*?(?P<why>\be[a-z]+)\}', re.DOTALL
 )

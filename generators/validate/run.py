@@ -33,6 +33,9 @@ def run(
     Raises:
         NoRoom: a private room cannot be had, or the program not be started.
     """
+    for file in room.files:
+        if not file.path.startswith("/") or ".." in file.path.split("/"):
+            raise NoRoom(f"{file.path} is no plain absolute path")
     small = {"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8", "HOME": "/run/home", **(env or {})}
     if not private:
         return _run_plain(argv, room, timeout_s, small)

@@ -11,18 +11,21 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from generators.validate.files import Tree, alike, below, laid
-from generators.validate.room import Outcome, Room
+from generators.validate.files import alike, below, laid
+from generators.validate.room import File, Outcome, Room
 from generators.validate.systemd import ENV, PLACE
 from generators.validate.task import Finding, Subject, Task
 
 if TYPE_CHECKING:
-    from generators.bundle import Artefact
+    from generators.validate.files import Tree
 
 __all__ = ["tasks"]
 
 FOLDER = "/etc/tmpfiles.d"
-LINE = re.compile(r"^[ \t]*[a-zA-Z]\S*[ \t]+\S+[ \t]+\S+[ \t]+(?P<user>[\w.-]+)[ \t]+(?P<group>[\w.-]+)", re.MULTILINE)
+LINE = re.compile(
+    r"^[ \t]*[a-zA-Z]\S*[ \t]+(?P<top>/[^/\s]+)\S*(?:[ \t]+\S+[ \t]+(?P<user>[\w.-]+)[ \t]+(?P<group>[\w.-]+))?",
+    re.MULTILINE,
+)
 """Type, path, mode, user, group (tmpfiles.d(5))."""
 
 
@@ -31,14 +34,13 @@ def tasks(tree: Tree) -> Iterator[Task]:
     found = [one for files in tree.hosts.values() for one in below(files, FOLDER).values()]
     for same in alike(found, lambda one: (one.path, one.content)):
         path = same[0].path
-        room = Room(laid(same[:1]), users=_users(same[0]))
+        lines = list(LINE.finditer(same[0].content))
+        users = [name for line in lines for name in (line["user"], line["group"]) if name and name.strip("-0123456789")]
+        # So that there is a layer to write to; the rest of the machine is read-only.
+        tops = [File(top, None, 0o755) for top in dict.fromkeys(line["top"] for line in lines)]
+        room = Room((*tops, *laid(same[:1])), users=tuple(dict.fromkeys(users)))
         judge = partial(_judge, path)
         yield Task("systemd-tmpfiles", (Subject(path, tuple(same)),), ("--create", path), room, judge, env=ENV)
-
-
-def _users(file: Artefact) -> tuple[str, ...]:
-    names = [name for line in LINE.finditer(file.content) for name in line.groups()]
-    return tuple(name for name in dict.fromkeys(names) if name != "-" and not name.isdigit())
 
 
 def _judge(path: str, outcome: Outcome) -> Iterator[Finding]:

@@ -129,7 +129,7 @@ def _compare(plan: Plan, store: SecretStore, *, shown: str) -> tuple[ExitCode, d
     elif shown == "talk":
         for entry in changes:
             tell(str(entry))
-    tell(f"{plan.out}: {f'{len(changes)} files differ' if plan.differs else 'up to date'}")
+    tell(f"{plan.out}: {f'{len(changes)} of {len(plan.entries)} files differ' if plan.differs else 'up to date'}")
     rows = [{"path": entry.path, "state": entry.state.value} for entry in changes]
     report = {"out": str(plan.out), "differs": plan.differs, "changes": rows}
     return (ExitCode.NO if plan.differs else ExitCode.DONE), report

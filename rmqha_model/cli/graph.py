@@ -53,12 +53,13 @@ def graph(
 
 def _print(cuts: dict[tuple[Element, ...], tuple[tuple[str, str], ...]], largest: int) -> None:
     if not cuts:
-        typer.echo(f"no set of up to {largest} losses stops a client", err=True)
+        typer.echo(f"no {'single loss' if largest == 1 else f'set of up to {largest} losses'} stops a client", err=True)
     for cut, stopped in cuts.items():
         mark = "SINGLE POINT OF FAILURE  " if len(cut) == 1 else ""
         clients: dict[str, list[str]] = {}
         for client, queue in stopped:
             clients.setdefault(client, []).append(queue)
-        queues_of = {client: "any queue" if queues == ["*"] else ", ".join(queues) for client, queues in clients.items()}
-        what = "; ".join(f"{client} to {queues}" for client, queues in queues_of.items())
+        what = "; ".join(
+            f"{client} to {'any queue' if queues == ['*'] else ', '.join(queues)}" for client, queues in clients.items()
+        )
         typer.echo(f"{mark}{' + '.join(map(str, cut))}: stops {what}")

@@ -25,8 +25,9 @@ def init(
 ) -> ExitCode:
     """Write a commented topology to start from.
 
-    rmqha init --list
-    rmqha init topology.yaml --pattern colocated
+    \b
+        rmqha init --list
+        rmqha init topology.yaml --pattern colocated
     """
     from rmqha_model.errors import RmqhaError, WriteError, did_you_mean
     from rmqha_model.patterns import PATTERNS

@@ -19,9 +19,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any, Self
 
-from generators.bundle import Artefact
+if TYPE_CHECKING:
+    from generators.bundle import Artefact
 
 __all__ = ["Host", "RabbitCluster", "why_not"]
 
@@ -55,10 +56,10 @@ echo ready
 exec chroot . /bin/sleep infinity
 """
 
-READ_URL = """
+ASK_URL = """
 import base64, ssl, sys, urllib.request
-url, user, password = sys.argv[1:]
-request = urllib.request.Request(url)
+method, url, user, password, body = sys.argv[1:]
+request = urllib.request.Request(url, body.encode() or None, {"Content-Type": "application/json"}, method=method)
 request.add_header("Authorization", "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode())
 context = ssl._create_unverified_context() if url.startswith("https") else None
 try:
@@ -94,8 +95,8 @@ class Host:
 
     def _inside(self, *argv: str) -> list[str]:
         clean = ["/usr/bin/env", "-i", "HOME=/root", "PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"]
-        enter = ["nsenter", "--target", str(self.leader), "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"]
-        return [*enter, *clean, *argv]
+        namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"]
+        return ["nsenter", "--target", str(self.leader), *namespaces, *clean, *argv]
 
     def run(self, *argv: str, stdin: str = "", timeout_s: float = TIMEOUT_S) -> subprocess.CompletedProcess[str]:
         """Run a command in the host, as root."""
@@ -120,15 +121,18 @@ class Host:
         status: dict[str, Any] = json.loads(self.ctl("cluster_status", "--formatter", "json"))
         return set(status["running_nodes"])
 
-    def get(self, url: str, user: str, password: str) -> tuple[int, str]:
-        """Ask a URL as seen from the host; gives status and body."""
+    def http(self, method: str, url: str, user: str, password: str, body: str = "") -> tuple[int, str]:
+        """Send a request from the host; gives status and body of the answer."""
         enter = ["nsenter", "--target", str(self.leader), "--net"]
         done = subprocess.run(
-            [*enter, sys.executable, "-I", "-c", READ_URL, url, user, password],
-            capture_output=True, text=True, timeout=60, check=True,
+            [*enter, sys.executable, "-I", "-c", ASK_URL, method, url, user, password, body],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
         )
-        status, _, body = done.stdout.partition(" ")
-        return int(status), body
+        status, _, answer = done.stdout.partition(" ")
+        return int(status), answer
 
     def path(self, path: str) -> Path:
         """Give the place of a file of the host, as this machine sees it."""
@@ -193,9 +197,10 @@ class RabbitCluster:
         self._processes: list[subprocess.Popen[bytes]] = []
         self.hosts: dict[str, Host] = {}
 
-    def __enter__(self) -> RabbitCluster:
+    def __enter__(self) -> Self:
         try:
-            self._room = self._spawn("unshare", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", "echo ready; exec sleep infinity")
+            stay = "echo ready; exec sleep infinity"
+            self._room = self._spawn("unshare", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", stay)
             self._network("ip", "link", "add", "rmqha0", "type", "bridge", "stp_state", "0")
             self._network("ip", "link", "set", "rmqha0", "up")
             for number, (name, address) in enumerate(self._addresses.items()):
@@ -240,11 +245,9 @@ class RabbitCluster:
             f"{ip.partition('/')[0]} {f'{other}.{self._domain} ' if self._domain else ''}{other}"
             for other, ip in self._addresses.items()
         )
-        leader = self._spawn(
-            "nsenter", "--target", str(self._room), "--net", "--pid",
-            "unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--propagation", "private",
-            "sh", "-c", SET_UP, "sh", name, str(self._root), names,
-        )  # fmt: skip
+        enter = ["nsenter", "--target", str(self._room), "--net", "--pid"]
+        unshare = ["unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child"]
+        leader = self._spawn(*enter, *unshare, "sh", "-c", SET_UP, "sh", name, str(self._root), names)
         port = f"port{number}"
         self._network("ip", "link", "add", port, "type", "veth", "peer", "name", self._interface, "netns", str(leader))
         self._network("ip", "link", "set", port, "master", "rmqha0", "up")

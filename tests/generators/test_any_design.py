@@ -10,7 +10,7 @@ from strategies import topologies
 from generators import haproxy, identity, keepalived
 from generators.bundle import Bundle
 from generators.validate import Status, validate
-from rmqha_model.topology import Topology
+from rmqha_model.topology import Topology  # noqa: TC001 -- hypothesis reads it
 
 
 @pytest.mark.slow

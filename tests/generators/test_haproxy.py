@@ -193,9 +193,9 @@ def test_check_script_sees_what_haproxy_does(running: Callable[..., tuple[subpro
 @pytest.mark.parametrize("bind", ["any", "host", "vip", ["10.0.0.100"]])
 def test_haproxy_accepts_every_way_to_bind(
     bind: Any,
-    v6: bool,
+    v6: bool,  # noqa: FBT001
     tmp_path: Path,
-    needs: Callable[[str], str],  # noqa: FBT001
+    needs: Callable[[str], str],
 ) -> None:
     """Every kind of bind address, in both families, is one HAProxy takes."""
     changes: dict[str, Any] = {"haproxy": {"listeners": {"amqp": {"kind": "amqp", "bind": bind}}}}

@@ -14,7 +14,9 @@ def test_debian_names_stand_for_their_packages() -> None:
     assert Versions.model_validate("bookworm") == expected
 
 
-@pytest.mark.parametrize("bad", ["bookwrm", {"rabbitmq": "3.7"}, {"rabbitmq": "3.14"}, {"haproxy": "x"}, {"keepalived": "2.4"}])
+@pytest.mark.parametrize(
+    "bad", ["bookwrm", {"rabbitmq": "3.7"}, {"rabbitmq": "3.14"}, {"haproxy": "x"}, {"keepalived": "2.4"}]
+)
 def test_unknown_releases_are_refused(bad: object) -> None:
     """Releases outside the supported series are refused with what is allowed."""
     with pytest.raises(ValidationError) as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -39,7 +40,9 @@ def check() -> Check:
 
 @pytest.fixture
 def private() -> None:
-    """Skip the test, loudly, where no private room can be had."""
+    """Skip the test, loudly, where no private room can be had; fail it where programs are demanded, as in CI."""
     room = private_room()
     if isinstance(room, NoRoom):
+        if os.environ.get("RMQHA_REQUIRE_DAEMONS") == "1":
+            pytest.fail(f"no private room, and RMQHA_REQUIRE_DAEMONS=1 demands one: {room}", pytrace=False)
         pytest.skip(f"NOT RUN: {room}")

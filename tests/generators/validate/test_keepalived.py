@@ -144,11 +144,11 @@ def test_no_script_security(check: Check) -> None:
 def test_part_of_a_file(check: Check) -> None:
     """What is included is there, and a line of it is told by its own name."""
     part = Artefact(
-        "lb1", "/etc/keepalived/conf.d/script.conf", "vrrp_script chk_x {\n    script true\n    intervall 2\n}\n"
+        "lb1", "/etc/keepalived/conf.d/script.conf", "vrrp_script chk_x {\n    script true\n    interwal 2\n}\n"
     )
     (verdict,) = check("keepalived", *files(CONFIG + "include /etc/keepalived/conf.d/*.conf\n", SCRIPT, part))
     assert verdict.status is Status.FAILED
-    assert verdict.detail == ("lb1/etc/keepalived/conf.d/script.conf:3: Unknown keyword 'intervall'",)
+    assert verdict.detail == ("lb1/etc/keepalived/conf.d/script.conf:3: Unknown keyword 'interwal'",)
 
 
 def test_room_has_what_the_file_names() -> None:

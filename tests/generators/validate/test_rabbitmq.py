@@ -155,18 +155,23 @@ def test_room_of_a_node() -> None:
     assert (cookie.mode, cookie.owner) == (0o400, "rabbitmq")
 
 
-def test_node_waits_for_nobody() -> None:
-    """A node looks for no peers and waits for no number of them: nobody else is there."""
-    patient = "cluster_formation.target_cluster_size_hint = 3\ncluster_formation.discovery_retry_limit = 600\n"
-    (task,) = found(*files(config=CONFIG + patient))
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ("heartbeat = 60\n", {}),
+        (CONFIG, {"peer_discovery_backend": "dns", "discovery_retry_limit": "1"}),
+        (
+            f"{CONFIG}cluster_formation.target_cluster_size_hint = 3\ncluster_formation.discovery_retry_limit = 600\n",
+            {"peer_discovery_backend": "dns", "target_cluster_size_hint": "1", "discovery_retry_limit": "1"},
+        ),
+        (f"{CONFIG}cluster_formation.discovery_retry_limit = often\n", {"peer_discovery_backend": "dns"}),
+    ],
+)
+def test_node_waits_for_nobody(config: str, told: dict[str, str]) -> None:
+    """A node looks for no peers and waits for no number of them; a number that is none is not hidden from it."""
+    (task,) = found(*files(config=config))
     (alone,) = (file.content for file in task.room.files if file.path == ALONE_CONFIG)
-    assert alone == (
-        "cluster_formation.peer_discovery_backend = dns\n"
-        "cluster_formation.target_cluster_size_hint = 1\n"
-        "cluster_formation.discovery_retry_limit = 1\n"
-    )
-    (task,) = found(*files(config="heartbeat = 60\n"))
-    assert "" in {file.content for file in task.room.files if file.path == ALONE_CONFIG}
+    assert dict(line.removeprefix("cluster_formation.").split(" = ") for line in alone.splitlines()) == told
 
 
 def answer(**told: Any) -> Outcome:

@@ -295,6 +295,14 @@ def test_program_that_cannot_be_started_in_private() -> None:
         run.run(["/no/such/program"], Room(), private=True, timeout_s=5)
 
 
+@pytest.mark.parametrize("path", ["/../escaped", "/a/../../escaped", "relative"])
+@pytest.mark.parametrize("in_private", [True, False])
+def test_path_that_leads_out(path: str, *, in_private: bool) -> None:
+    """No file is laid outside of the room."""
+    with pytest.raises(NoRoom, match="no plain absolute path"):
+        run.run([BASH, "-c", "true"], Room((File(path, "x"),)), private=in_private, timeout_s=5)
+
+
 def test_end_by_a_signal() -> None:
     """An end by a signal is told as such."""
     assert shell("kill -SEGV $$", Room(), private=False).ended == "killed by SIGSEGV"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -67,10 +68,11 @@ def test_whole_unit(check: Check) -> None:
 def test_tmpfiles(check: Check) -> None:
     """A folder to be made passes, with a user this machine lacks; a line of an unknown type fails."""
     path = "/etc/tmpfiles.d/rmqha.conf"
-    text = "# folders\nd /run/rmqha 0750 hapless hapless -\nd /var/lib/rmqha/dev 0755 root root\n"
+    text = "# folders\nd /run/rmqha 0750 hapless hapless -\nd /usr/rmqha/dev 0755 root root\nd /rmqha-top 0755\n"
     (good,) = check("systemd-tmpfiles", Artefact("a", path, text))
     assert (good.status, good.detail) == (Status.OK, ())
     for old, new, line in (("d /run", "dd /run", 2), ("0755", "755x", 3)):
         (bad,) = check("systemd-tmpfiles", Artefact("a", path, text.replace(old, new)))
         assert bad.status is Status.FAILED
         assert bad.detail[0].startswith(f"a{path}:{line}: ")
+    assert not Path("/usr/rmqha").exists()

@@ -72,6 +72,13 @@ def test_steps_are_told_and_boot_is_a_choice(monkeypatch: pytest.MonkeyPatch) ->
     assert steps[-1] == "rabbitmq-server: a/etc/rabbitmq/rabbitmq.conf"
 
 
+def test_only_some_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the programs that are named are asked."""
+    monkeypatch.setattr("generators.validate.program.find_program", lambda _: None)
+    files = bundle(Artefact("a", "/etc/haproxy/haproxy.cfg", "global\n"), SCRIPT)
+    assert [one.program for one in validate(files, versions={}, programs={"haproxy"})] == ["haproxy"]
+
+
 def test_every_check_names_its_program_once() -> None:
     """No two checks are for the same program."""
     assert len({check.__module__ for check in package.CHECKS}) == len(package.CHECKS)
