@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from rmqha_model.names import (
     AbsolutePath,
     HostName,
     IPAddress,
-    Label,
     Line,
     Named,
     Port,
@@ -54,10 +53,29 @@ _HTTP_PATH = Named(r"/[A-Za-z0-9._~%/-]*", "a path of a URL: / first, then lette
 _PAGE = Named(r"/[A-Za-z0-9._~/-]*", "a path of a URL: / first, then letters, digits and . _ ~ / -", 100)
 
 
+LogAddress = Named(
+    r"(?:[A-Za-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?",
+    "a socket's path, or an address such as 127.0.0.1, 127.0.0.1:514 or [2001:db8::1]:514",
+    80,
+)
+
+
+def _some_time(value: Duration) -> Duration:
+    if not value.ms:
+        # "invalid value 0 for argument 'inter'" of HAProxy 2.6.12.
+        raise refuse("found no time at all", "1ms or more")
+    return value
+
+
+Pause = Annotated[Duration, AfterValidator(_some_time)]
+
+
 class LogTarget(Part):
     """Where log lines go."""
 
-    target: AbsolutePath | Label = Field("/dev/log", description="A socket's path, an address, or an address:port.")
+    target: AbsolutePath | Annotated[str, LogAddress] = Field(
+        "/dev/log", description="A socket's path, an address, or an address:port."
+    )
     facility: Literal["local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7", "daemon"] = Field(
         "local0", description="Syslog facility; local0, as in HAProxy's manual and Debian's configuration."
     )
@@ -98,14 +116,14 @@ class Timeouts(Part):
 
 
 class _Check(Part):
-    inter: Duration | None = Field(
+    inter: Pause | None = Field(
         Duration(2_000), description="Between checks of a healthy server; counted from the end of the last one."
     )
-    fastinter: Duration | None = Field(
+    fastinter: Pause | None = Field(
         Duration(500),
         description="Between checks while a verdict is being reached: 2 s + 2 x 0.5 s to take a dead server out.",
     )
-    downinter: Duration | None = Field(Duration(2_000), description="Between checks of a server that is down.")
+    downinter: Pause | None = Field(Duration(2_000), description="Between checks of a server that is down.")
     rise: Annotated[int, Field(ge=1, le=1000)] = Field(2, description="Good checks in a row that bring a server up.")
     fall: Annotated[int, Field(ge=1, le=1000)] = Field(3, description="Bad checks in a row that take a server down.")
     port: Port | None = Field(
@@ -150,7 +168,7 @@ class ServerDefaults(Part):
 
     weight: Weight | None = Field(None, description="Share of new connections.")
     maxconn: Limit | None = Field(None, description="Connections at most; more wait in a queue.")
-    slowstart: Duration | None = Field(None, description="Over how long a returning server takes up its share.")
+    slowstart: Pause | None = Field(None, description="Over how long a returning server takes up its share.")
     on_marked_down: Literal["shutdown-sessions"] | None = Field(
         "shutdown-sessions",
         description="Close the sessions of a server that is marked down: otherwise clients stay on a silently dead one "

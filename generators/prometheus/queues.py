@@ -94,6 +94,7 @@ def _majority(watched: Watched, metric: str, members: int, rows: str, name: tupl
         titles.QUEUE_MAJORITY,
         f"{metric} {EVIDENCE}",
         Example(_series(watched, metric, few, name), {"vhost": name[0], "queue": name[1]}),
+        {"members": str(members)},
     )
 
 
@@ -113,4 +114,5 @@ def _missing(watched: Watched, metric: str, members: int, rows: str, name: tuple
         titles.QUEUE_MEMBERS,
         f"{metric} {EVIDENCE}",
         Example(_series(watched, metric, live, name) | up, {"vhost": name[0], "queue": name[1]}),
+        {"members": str(members)},
     )

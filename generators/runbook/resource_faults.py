@@ -148,12 +148,7 @@ def _descriptors(topology: Topology, names: Names) -> Fault:
 
 def _unbalanced(topology: Topology, names: Names) -> Fault:
     algorithms = {name: listener.balance for name, listener in balancer.amqp_listeners(topology)}
-    see = [
-        (
-            "One broker has few connections, usually the one that came back last: AMQP connections live long and do not "
-            "move."
-        )
-    ]
+    see = ["One broker has few connections, usually the one that came back last: AMQP connections live long."]
     for name, algorithm in algorithms.items():
         if algorithm == "leastconn":
             see.append(f"{code(name)} uses leastconn: new connections go there until it has caught up.")

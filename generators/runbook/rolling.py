@@ -80,27 +80,15 @@ def _gate(topology: Topology, names: Names) -> Iterator[Quoted]:
     if topology.keepalived:
         lines += names.owners()
     yield from commands(lines)
-    yield from listed(
-        [
-            f"All {len(topology.brokers)} brokers run; no alarm, no partition.",
-            *([f"Every load balancer calls all {len(topology.brokers)} brokers UP."] if topology.haproxy else []),
-            *(
-                ["Each virtual address is on exactly one host, and keepalived runs on the others."]
-                if topology.keepalived
-                else []
-            ),
-            *(
-                [
-                    (
-                        "Mirrors: synchronise those that are not, `rabbitmqctl sync_queue QUEUE`; the queue stands still "
-                        "meanwhile."
-                    )
-                ]
-                if about.has_mirrors(topology)
-                else []
-            ),
-        ]
-    )
+    brokers = len(topology.brokers)
+    demands = [f"All {brokers} brokers run; no alarm, no partition."]
+    if topology.haproxy:
+        demands.append(f"Every load balancer calls all {brokers} brokers UP.")
+    if topology.keepalived:
+        demands.append("Each virtual address is on exactly one host, and keepalived runs on the others.")
+    if about.has_mirrors(topology):
+        demands.append("Mirrors are synchronised: `rabbitmqctl sync_queue QUEUE`; the queue stands still meanwhile.")
+    yield from listed(demands)
 
 
 def _order(topology: Topology) -> Iterator[Quoted]:

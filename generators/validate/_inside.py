@@ -63,7 +63,7 @@ def connect(ip: str, links: dict[str, list[str]]) -> None:
 def close_machine() -> None:
     """Make every mount of the machine read-only, as seen from here."""
     for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines():
-        # A blank is written \\040; any other byte stands for itself.
+        # A blank is written \040; any other byte stands for itself.
         point = os.fsdecode(os.fsencode(line.split(" ")[4]).decode("unicode_escape").encode("latin-1"))
         if " - autofs " in line:  # to look at it would mount it
             continue

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from generators.validate.run import NoRoom, Room, find_program, run
 
-__all__ = ["Program", "caveat", "installed"]
+__all__ = ["Program", "caveat", "installed", "older"]
 
 VERSION_ARGUMENTS = {"haproxy": ("-v",), "rsyslogd": ("-v",), "sh": ()}
 """How to ask those that do not know ``--version``; dash knows no way."""
@@ -61,6 +61,16 @@ def _listing(folder: str) -> list[str]:
         return sorted(path.name for path in Path(folder).iterdir())
     except OSError:
         return []
+
+
+def older(program: Program, versions: Mapping[str, str]) -> bool:
+    """Whether the program's series is older than the one the design is for: what it refuses may be new to it."""
+    wanted = versions.get(DESIGNED.get(program.name, ""), "")
+    return bool(wanted and program.version) and _series(program.version) < _series(wanted)
+
+
+def _series(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
 
 
 def caveat(program: Program, versions: Mapping[str, str]) -> str:

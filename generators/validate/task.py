@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from generators.validate.certificates import stand_ins
-from generators.validate.program import Program, caveat, installed
+from generators.validate.program import Program, caveat, installed, older
 from generators.validate.run import NoRoom, Outcome, Room, private_room, run
 from generators.validate.verdict import Status, Verdict
 
@@ -97,11 +97,18 @@ def perform(task: Task, versions: Mapping[str, str], redact: Callable[[str], str
     verdicts = []
     for subject in task.subjects:
         mine = [one for one in findings if one.about in ("", subject.path)]
+        status, reason = Status.OK, ""
+        if any(one.bad for one in mine):
+            # An older program cannot tell a mistake from what it does not know yet.
+            is_older = older(program, versions)
+            status = Status.SKIPPED if is_older else Status.FAILED
+            reason = "refused by a release too old to judge it" if is_older else ""
         verdict = Verdict(
             tuple(copy.tree_path for copy in subject.copies),
             task.program,
             program.version,
-            Status.FAILED if any(one.bad for one in mine) else Status.OK,
+            status,
+            reason=reason,
             caveat=caveat(program, versions),
             detail=_detail(task, mine, redact),
             elapsed_s=outcome.elapsed_s,

@@ -75,7 +75,7 @@ def test_everything_is_there() -> None:
             "operator_policies": [{"name": "o", "pattern": "", "definition": {"max-length-bytes": "1GiB"}}],
             "exchanges": [{"name": "in", "vhost": "orders", "type": "topic"}],
             "queues": [
-                {"name": "q", "vhost": "orders", "delivery_limit": 5},
+                {"name": "q", "vhost": "orders", "type": "quorum", "delivery_limit": 5},
                 {"name": "c", "vhost": "orders", "type": "classic", "durable": False, "auto_delete": True},
                 {"name": "s", "vhost": "orders", "type": "stream", "max_age": "7D"},
             ],
@@ -152,7 +152,7 @@ def test_default_type_of_vhost_stands_in_its_metadata() -> None:
 
 def test_users_alone_bring_what_their_permissions_need() -> None:
     """What the user script imports holds vhosts, users and permissions, and nothing that needs a whole cluster."""
-    topology = design(rabbitmq={"queues": [{"name": "q"}]})
+    topology = design(rabbitmq={"queues": [{"name": "q", "type": "quorum"}]})
     found = json.loads(Definitions(topology, secrets_of(topology)).users_only())
     assert list(found) == ["vhosts", "users", "permissions"]
 

@@ -57,9 +57,7 @@ def broker(**changes: Any) -> Topology:
     return design(versions={"rabbitmq": release}, rabbitmq=changes)
 
 
-KEYS = {
-    name.partition(":")[2]: row for name, row in features().items() if name.startswith("rabbitmq.conf:")
-}
+KEYS = {name.partition(":")[2]: row for name, row in features().items() if name.startswith("rabbitmq.conf:")}
 
 
 def known_row(key: str) -> Any:
@@ -115,17 +113,9 @@ def test_article_to_the_letter(root: Path) -> None:
 def test_equal_files_are_one_object() -> None:
     """What is equal on a thousand brokers is made once."""
     topology = broker()
+    made = list(rabbitmq.artefacts(topology, secrets_of(topology)))
     for name in ("rabbitmq.conf", "definitions.json", "enabled_plugins", ".erlang.cookie"):
-        assert len({id(files_of.content) for host in topology.brokers for files_of in [made(topology)[host, name]]}) == 1
-
-
-def made(topology: Topology, cache: dict[int, dict[tuple[str | None, str], Artefact]] = {}) -> Any:  # noqa: B006 - kept
-    """All files of a design, made once."""
-    if id(topology) not in cache:
-        cache.clear()
-        artefacts = rabbitmq.artefacts(topology, secrets_of(topology))
-        cache[id(topology)] = {(a.host, a.path.rpartition("/")[2]): a for a in artefacts}
-    return cache[id(topology)]
+        assert len({id(artefact.content) for artefact in made if artefact.path.endswith(f"/{name}")}) == 1
 
 
 def test_list_of_peers_is_the_same_everywhere() -> None:
@@ -235,7 +225,8 @@ class TestReleases:
         assert (found.get("queue_leader_locator"), found.get("queue_master_locator")) == (leader, master)
 
     @pytest.mark.parametrize(
-        ("release", "place"), [("3.12", "term"), ("3.13.2", "said"), ("3.13", "term"), ("3.10.8", "said"), ("4.0", "key")]
+        ("release", "place"),
+        [("3.12", "term"), ("3.13.2", "said"), ("3.13", "term"), ("3.10.8", "said"), ("4.0", "key")],
     )
     def test_default_queue_type(self, release: str, place: str) -> None:
         """A series whose first patches lack the key gets the term that they do not mind."""
@@ -247,7 +238,9 @@ class TestReleases:
         )
         assert ("Left out: default_queue_type" in text) is (place == "said")
 
-    @pytest.mark.parametrize(("release", "is_there"), [("3.8.23", False), ("3.9.5", False), ("3.9.9", True), ("4.3", True)])
+    @pytest.mark.parametrize(
+        ("release", "is_there"), [("3.8.23", False), ("3.9.5", False), ("3.9.9", True), ("4.3", True)]
+    )
     def test_cluster_size_hint(self, release: str, *, is_there: bool) -> None:
         """Left out where it is unknown, and said."""
         text = files(broker(release=release))["rabbitmq.conf"].content
@@ -368,8 +361,10 @@ def test_erlang_reads_its_files(root: Path, tmp_path: Path, needs: Callable[[str
     detector = {"poll_interval": "1s", "scaling_factor": 1.5}
     plugins = ["rabbitmq_management", "a-b.c"]
     found = files(broker(release="3.10.8", raft_detector=detector, quorum_group_size=5, plugins=plugins))
-    found["inter_node_tls.config"] = files(load(root / "examples/tls.yaml", Topology), "rabbit1")["inter_node_tls.config"]
-    read = "lists:foreach(fun(F) -> {ok, T} = file:consult(F), io:format(\"~0p~n\", [T]) end, init:get_plain_arguments())"
+    found["inter_node_tls.config"] = files(load(root / "examples/tls.yaml", Topology), "rabbit1")[
+        "inter_node_tls.config"
+    ]
+    read = 'lists:foreach(fun(F) -> {ok, T} = file:consult(F), io:format("~0p~n", [T]) end, init:get_plain_arguments())'
     paths = []
     for name in ("advanced.config", "enabled_plugins", "inter_node_tls.config"):
         paths.append(tmp_path / name)

@@ -113,6 +113,16 @@ def test_other_version(check: Check) -> None:
 
 @needs
 @pytest.mark.needs("haproxy")
+@pytest.mark.parametrize(("wanted", "status"), [("9.9", Status.SKIPPED), ("1.8", Status.FAILED)])
+def test_refusal_of_an_older_release_proves_nothing(check: Check, wanted: str, status: Status) -> None:
+    """What a release refuses that is older than the design's may be new to it; a newer one's refusal counts."""
+    (verdict,) = check("haproxy", *files(CONFIG + "    bogus\n"), versions={"haproxy": wanted})
+    assert verdict.status is status
+    assert any("bogus" in line for line in verdict.detail)
+
+
+@needs
+@pytest.mark.needs("haproxy")
 def test_secret_is_not_told(check: Check) -> None:
     """A secret that HAProxy quotes does not come out."""
     config = CONFIG + "    stats auth admin:Tr0ub4dor 3\n    acl Tr0ub4dor\n"
