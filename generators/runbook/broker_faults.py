@@ -54,7 +54,7 @@ def _down(topology: Topology, names: Names) -> Fault:
         expected.append(Expected(f"once its port answers, HAProxy's {code(name)} sends there again", back))
     see += _classic(topology)
     longer = f"HAProxy that still calls it UP: {link(titles.SERVER_DOWN)}. " if topology.haproxy else ""
-    longer += f"A queue without leader: {link(titles.QUEUE_MAJORITY)}." if quorum else ""
+    longer += f"A queue without leader: {link(titles.QUEUE_MAJORITY)}." if len(topology.brokers) > 1 else ""
     return Fault(
         titles.BROKER_DOWN,
         see,
@@ -189,15 +189,10 @@ def _majority(topology: Topology, names: Names) -> Fault:
     handling = topology.partition_handling()
     see = [f"Fewer than {needed} of {brokers} brokers run. Publishers wait for confirms, declaring fails (541)."]
     if handling and handling.strategy == "pause_minority":
-        see.append(
-            "The brokers that are left have paused: no listener is open, so HAProxy has no server and clients are "
-            f"refused. {code('rabbitmqctl cluster_status')} fails there, {code('rabbitmq-diagnostics is_running')} "
-            "says no."
-        )
+        fails = f"{code('rabbitmqctl cluster_status')} fails there, {code('rabbitmq-diagnostics is_running')} says no."
+        see.append(f"The brokers that are left have paused: no listener is open, clients are turned away. {fails}")
     elif handling is None:
-        see.append(
-            "The brokers that are left keep their ports open, and HAProxy sends clients there who get no confirm."
-        )
+        see.append("The brokers that are left keep their ports open, and take clients who get no confirm.")
     do = [
         (
             "Start the brokers that are down. Do not reset, forget or force anything: as long as their disks are "
@@ -275,7 +270,7 @@ def _apart(topology: Topology, names: Names) -> Fault:
             "Raft decides: the side with a majority goes on, the other declares and confirms nothing, and joins again "
             "with it."
         )
-        see.append("Brokers of the minority keep their ports open: clients there hang, and HAProxy does not know.")
+        see.append("Brokers of the minority keep their ports open: clients there hang.")
     else:
         heal = HEALING[handling.strategy]
     if topology.versions.can("rabbitmq.khepri_by_default") and handling is not None:

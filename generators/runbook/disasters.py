@@ -71,8 +71,8 @@ def _cold_start(topology: Topology, names: Names) -> Fault:
     ]
     if topology.haproxy:
         do.append(
-            f"Then the load balancers: {code('systemctl start haproxy')}. They may start earlier; clients are refused "
-            "until then."
+            f"Then the load balancers: {code('systemctl start haproxy')}. They may start earlier; clients are turned "
+            "away until then."
         )
     if topology.keepalived:
         do.append(f"Then {code('systemctl start keepalived')} on each of them.")

@@ -36,9 +36,8 @@ def first_installation(topology: Topology, names: Names) -> Iterator[Quoted]:
     )
     yield from commands([Command(made, "Where the topology is")])
     yield from prose(
-        f"**2. Each host, {seed} first**, then the other brokers, then the load balancers. The script installs "
-        "packages and files, checks them, and starts what runs there; `--dry-run` shows it, a second run changes "
-        "nothing.",
+        f"**2. Each host, {seed} first**, in this order. The script installs packages and files, checks them, and "
+        "starts what runs there; `--dry-run` shows it, a second run changes nothing.",
         "",
     )
     yield from commands(_copy(topology))

@@ -36,7 +36,8 @@ def faults(topology: Topology, names: Names) -> Iterator[Fault]:
         yield _unbalanced(topology, names)
     yield _unroutable(topology, names)
     yield _not_acknowledged(topology, names)
-    if about.has_quorum_queues(topology) and default_members(topology) > 1:
+    if len(topology.brokers) > 1:
+        # Applications may declare quorum queues, whatever the design has.
         yield _members(topology, names)
         yield _no_majority(topology, names)
 

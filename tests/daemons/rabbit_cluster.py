@@ -39,7 +39,7 @@ set -eu
 hostname "$1"
 ip link set lo up
 mount -t proc proc /proc
-mount -t tmpfs -o size=2g,mode=0755 rmqha /dev/shm
+mount -t tmpfs -o size=8g,mode=0755 rmqha /dev/shm
 mkdir /dev/shm/upper /dev/shm/work /dev/shm/root
 mount -t overlay -o "lowerdir=$2,upperdir=/dev/shm/upper,workdir=/dev/shm/work" rmqha /dev/shm/root
 cd /dev/shm/root

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from designs import design, secrets_of
@@ -19,6 +18,9 @@ from generators.bundle import Artefact
 from rmqha_model.document import load
 from rmqha_model.errors import GenerationError
 from rmqha_model.topology import Topology
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 EXAMPLES = sorted(Path(__file__).resolve().parents[2].glob("examples/*.yaml"))
 
@@ -140,12 +142,34 @@ def test_shellcheck_accepts_examples(example: Path, needs: Callable[[str], str])
 
 @pytest.mark.slow
 @pytest.mark.needs("shellcheck")
-@settings(max_examples=25, suppress_health_check=list(HealthCheck))
-@given(topology=topologies(text=hostile()))
-def test_shellcheck_accepts_any_names(topology: Topology, needs: Callable[[str], str]) -> None:
-    """No name of a user, queue or policy, for no release, makes a script another script."""
+@pytest.mark.parametrize("release", ["3.8.9", "3.10.8", "4.3"])
+def test_shellcheck_accepts_any_names(release: str, needs: Callable[[str], str]) -> None:
+    """Names that mean something to a shell make no script another script, whatever the release's commands are."""
+    vhosts = {name: {"max_queues": 5} for name in ("/", *HOSTILE)}
+    policies = [{"name": name, "vhost": name, "pattern": name, "definition": {"max-length": 1}} for name in HOSTILE]
+    topology = broker(
+        release=release,
+        nodes={"r1": {}, "r2": {}, "r3": {"type": "disc" if release == "4.3" else "ram"}},
+        formation={"method": "both"},
+        vhosts=vhosts,
+        users={name: {"permissions": {vhost: {} for vhost in vhosts}} for name in ("admin", *HOSTILE)},
+        policies=policies,
+        operator_policies=policies,
+        exchanges=[{"name": name, "vhost": name} for name in HOSTILE],
+        queues=[{"name": name, "vhost": name, "type": "quorum"} for name in HOSTILE],
+        bindings=[{"source": name, "vhost": name, "destination": name, "routing_key": name} for name in HOSTILE],
+    )
     for artefact in scripts(topology).values():
         accepted(artefact.content, needs)
+
+
+@pytest.mark.slow
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@given(topology=topologies(text=hostile()))
+def test_bash_accepts_any_names(topology: Topology) -> None:
+    """No design makes a script that bash cannot read."""
+    for artefact in scripts(topology).values():
+        subprocess.run(["bash", "-n"], input=artefact.content, text=True, check=True)
 
 
 def test_join_script_only_where_it_is_asked_for() -> None:
@@ -299,7 +323,8 @@ class TestJoin:
         """A node with other peers is left with them; told otherwise, it goes."""
         other = status("rabbit@r2", "rabbit@r3")
         answers = BLANK | {
-            "cluster_status": f"if [[ $node == rabbit@r2 && ! -e $here/../joined ]]; then echo '{other}'; else {JOINED}\nfi"
+            "cluster_status": "if [[ $node == rabbit@r2 && ! -e $here/../joined ]]; then "
+            f"echo '{other}'; else {JOINED}\nfi"
         }
         made = tools(**answers)
         done = made.run(join_script(release="4.3"))
@@ -482,6 +507,23 @@ class TestNames:
         assert done.returncode == 1
         assert "missing after the import:  x " in done.stderr
 
+    @pytest.mark.slow
+    @settings(max_examples=25, suppress_health_check=list(HealthCheck))
+    @given(name=hostile(), pattern=hostile(), vhost=hostile())
+    def test_any_policy_arrives_to_the_letter(
+        self, name: str, pattern: str, vhost: str, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        """The same for any text that a design may hold."""
+        topology = broker(
+            vhosts={"/": {}, vhost: {}},
+            policies=[{"name": name, "vhost": vhost, "pattern": pattern, "definition": {"expires": "1s"}}],
+        )
+        made = Tools(tmp_path_factory.mktemp("any") / "tools", {"cluster_status": "echo {}"})
+        done = made.run(scripts(topology)[cluster.POLICIES])
+        assert done.returncode == 0, done.stderr
+        (call,) = made.of("set_policy")
+        assert (call[2], call[-3:]) == (f"--vhost={vhost}", [name, pattern, '{"expires":1000}'])
+
 
 class TestQueues:
     """rmqha-apply-queues."""
@@ -538,7 +580,7 @@ class TestQueues:
         assert [call[-1] for call in made.of("enable_feature_flag")] == enabled
 
 
-def test_second_run_waits_for_the_first(tmp_path: Path, tools: Callable[..., Tools]) -> None:
+def test_second_run_waits_for_the_first(tools: Callable[..., Tools]) -> None:
     """Two runs on one host never change the node at the same time; a tool that stays behind does not keep the lock."""
     behind = '(exec >/dev/null 2>&1; exec /bin/sleep 30) & echo $! >>"$here/../behind"'
     made = tools(**BLANK | {"list_vhosts": f"{behind}; echo /"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from designs import design, secrets_of
@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from strategies import hostile, topologies
 
 from generators.definitions import Definitions, password_hash
-from rmqha_model.topology import Topology
+
+if TYPE_CHECKING:
+    from rmqha_model.topology import Topology
 
 
 def matches(password: str, digest: str) -> bool:
@@ -30,7 +32,7 @@ def whole(topology: Topology) -> dict[str, Any]:
 
 
 def test_judge_knows_rabbitmqs_own_example() -> None:
-    """The hash in RabbitMQ's guide ("Computing password hashes", password test12) is one by the judge of these tests."""
+    """The hash in RabbitMQ's guide ("Computing password hashes", for test12) passes these tests' judge."""
     assert matches("test12", "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR")
     assert not matches("test13", "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR")
 

@@ -1,4 +1,4 @@
-"""Prometheus: it asks every target, its alerts wait as long as the design's timers say, and promtool takes all of it."""
+"""Prometheus: it asks every target, alerts wait as long as the design's timers say, and promtool takes all of it."""
 
 from __future__ import annotations
 
@@ -109,7 +109,9 @@ def test_ipv6_targets_have_brackets() -> None:
 )
 def test_metrics_are_asked_for_where_they_are(bind: Any, own: list[str], virtual: list[str]) -> None:
     """A listener is asked at the addresses it binds, and nowhere else."""
-    topology = design(haproxy={"listeners": {"metrics": {"kind": "prometheus", "bind": bind}, "amqp": {"kind": "amqp"}}})
+    topology = design(
+        haproxy={"listeners": {"metrics": {"kind": "prometheus", "bind": bind}, "amqp": {"kind": "amqp"}}}
+    )
     found = jobs(topology)
     assert (targets(topology, "rmqha-haproxy") if "rmqha-haproxy" in found else []) == own
     assert (targets(topology, "rmqha-virtual-address") if "rmqha-virtual-address" in found else []) == virtual
@@ -145,8 +147,9 @@ def test_waiting_times_follow_the_timers() -> None:
     )
     found = rules(slow)
     assert found["RabbitMQBrokerDown"]["for"] == "45s"  # 30 + 15
-    assert "25 to 30 s where its host is silent (phase 0..5 + 3 x attempt 5 + 2 x inter 5)" in (
-        found["RabbitMQBrokerDown"]["annotations"]["description"]
+    assert (
+        "25 to 30 s where its host is silent (phase 0..5 + 3 x attempt 5 + 2 x inter 5)"
+        in (found["RabbitMQBrokerDown"]["annotations"]["description"])
     )
     # Two runs of the script at most, the successor's skew of (256 - 140) / 256 s, and a scrape.
     assert found["HAProxyDown"]["for"] == found["VirtualAddressUnreachable"]["for"] == "20s"
@@ -224,7 +227,9 @@ def test_states_of_servers_by_release() -> None:
 def test_alerts_are_complete(path: Path) -> None:
     """Each has a severity, a summary, a description, and a section of the runbook that exists."""
     topology = load(path, Topology)
-    headings = re.findall(r"^#+ (.*)$", next(a.content for a in runbook.artefacts(topology, secrets_of(topology))), re.M)
+    headings = re.findall(
+        r"^#+ (.*)$", next(a.content for a in runbook.artefacts(topology, secrets_of(topology))), re.MULTILINE
+    )
     anchors = {f"runbook.md#{anchor(heading)}" for heading in headings}
     for name, rule in rules(topology).items():
         assert rule["labels"]["severity"] in {"critical", "warning", "info"}, name
@@ -257,7 +262,7 @@ def test_promtool_takes_every_example(path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.needs("promtool")
-@pytest.mark.parametrize("interval", ["1s", "7s", "1m"])
+@pytest.mark.parametrize("interval", ["5s", "7s", "1m"])
 @pytest.mark.parametrize("release", ["3.8.9", "3.10", "4.2"])
 def test_promtool_takes_every_alert(release: str, interval: str, tmp_path: Path) -> None:
     """With everything watched, each alert fires when it should and not before, whatever the interval."""
@@ -296,10 +301,10 @@ def test_haproxy_has_the_metrics(tmp_path: Path) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     text = next(a.content for a in haproxy.artefacts(topology, secrets_of(topology)) if a.path == haproxy.PATH)
-    lines = [line for line in text.splitlines() if not re.match(r"\s+(chroot|user|group|stats socket|log) ", line)]
-    text = "\n".join(line.replace("bind :8405", f"bind 127.0.0.1:{port}") for line in lines)
-    text = re.sub(r"bind :\d+", f"bind unix@{tmp_path}/\\g<0>".replace("bind :", "s").replace(" ", ""), text)
-    text = re.sub(r"bindunix@", "bind unix@", text)
+    unwanted = re.compile(r" +(chroot|user|group|stats socket|log /dev/log) .*")
+    lines = [line for line in text.splitlines() if not unwanted.fullmatch(line)]
+    text = "\n".join(re.sub(r"bind :(\d+)", rf"bind unix@{tmp_path}/\1", line) for line in lines)
+    text = text.replace(f"bind unix@{tmp_path}/8405", f"bind 127.0.0.1:{port}")
     (tmp_path / "haproxy.cfg").write_text(text + "\n", "utf-8")
     daemon = subprocess.Popen(["haproxy", "-db", "-f", str(tmp_path / "haproxy.cfg")], stderr=subprocess.PIPE)
     try:
@@ -350,7 +355,7 @@ def test_rabbitmq_has_the_metrics() -> None:
         for job in jobs(topology).values():
             query = "&".join(f"family={one}" for one in job.get("params", {}).get("family", []))
             url = f"http://10.77.0.1:15692{job['metrics_path']}?{query}"
-            status, body = host.get(url, "", "")
+            status, body = host.http("GET", url, "", "")
             assert status == 200, url
             got += "\n" + body
     wide = design(versions={"rabbitmq": said.strip()})
@@ -360,4 +365,4 @@ def test_rabbitmq_has_the_metrics() -> None:
     assert not {metric for metric in wanted if f"\n{metric}{{" not in got and f"\n{metric} " not in got}
     assert "erlang_vm_dist_node_state" in got
     metric = next(metric for metric in wanted if "raft_term" in metric)
-    assert re.search(rf'^{metric}{{(vhost="/",queue="q"|queue="q",vhost="/")}} ', got, re.M)
+    assert re.search(rf'^{metric}{{(vhost="/",queue="q"|queue="q",vhost="/")}} ', got, re.MULTILINE)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from designs import design, secrets_of
@@ -14,12 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from strategies import topologies
 
 from generators import rabbitmq
-from generators.bundle import Artefact
 from rmqha_model.document import load
 from rmqha_model.errors import GenerationError
 from rmqha_model.secrets import Secrets
 from rmqha_model.topology import Topology
 from rmqha_model.versions import Version, features
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from generators.bundle import Artefact
 
 EXAMPLES = sorted(Path(__file__).resolve().parents[2].glob("examples/*.yaml"))
 

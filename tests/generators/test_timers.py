@@ -142,8 +142,9 @@ def test_spread_checks_widen_the_bounds() -> None:
     assert bounds(balancer.refused(spread, listener(spread))) == (9, 16.5)
 
 
-def down_after(phase: float, *, inter: float, fast: float, rise: int, fall: int, attempt: float) -> float:
+def down_after(phase: float, attempt: float, pauses: tuple[float, float], limits: tuple[int, int]) -> float:
     """Count a server down, check by check: the rules of the health counter, written down a second time."""
+    (inter, fast), (rise, fall) = pauses, limits
     health, now = rise + fall - 1, phase
     while True:
         now += attempt
@@ -169,13 +170,13 @@ def test_detection_equals_a_second_count(inter: int, fast: int | None, rise: int
         "fall": fall,
     }
     topology = proxied(check)
-    given_s = {"inter": inter / 1000, "fast": (fast or inter) / 1000, "rise": rise, "fall": fall}
+    pauses, limits = (inter / 1000, (fast or inter) / 1000), (rise, fall)
     for span, attempt in (
         (balancer.refused(topology, listener(topology)), 0.0),
         (balancer.silent(topology, listener(topology)), inter / 1000),
     ):
-        assert span.min_s == pytest.approx(down_after(0, attempt=attempt, **given_s))
-        assert span.max_s == pytest.approx(down_after(inter / 1000, attempt=attempt, **given_s))
+        assert span.min_s == pytest.approx(down_after(0, attempt, pauses, limits))
+        assert span.max_s == pytest.approx(down_after(inter / 1000, attempt, pauses, limits))
 
 
 # -- VRRP -------------------------------------------------------------------------------------------
