@@ -14,7 +14,7 @@ from generators.install import packages_of
 from generators.logs import RSYSLOG
 from generators.quoting import Quoted, regex, verbatim, yaml
 from generators.render import render
-from generators.steps import steps_of
+from generators.steps import discovery, steps_of
 from generators.system import DROP_INS, SYSCTL
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def artefacts(topology: Topology, installed: Iterable[Artefact]) -> Iterator[Art
         "begin_regex": verbatim(regex(begin)),
         "end_regex": verbatim(regex(end)),
         "design": topology.name,
+        "discovery": discovery(topology),
         "nft_rules": NFTABLES,
         "wait_s": topology.rabbitmq.formation.seed_timeout.whole_s,
         "joining": [step.path for step in scripts if not step.on_seed],

@@ -12,7 +12,7 @@ from generators.identity import block_markers
 from generators.logs import RSYSLOG
 from generators.quoting import Quoted, shell
 from generators.render import render
-from generators.steps import next_steps
+from generators.steps import discovery, next_steps
 from rmqha_model.keepalived import ObserveScript
 
 if TYPE_CHECKING:
@@ -65,7 +65,6 @@ def packages_of(topology: Topology, host: str, files: Iterable[Artefact]) -> tup
 def _settings(topology: Topology, host: str, files: Sequence[Artefact]) -> str:
     rabbitmq = topology.rabbitmq
     begin, end = block_markers(topology)
-    discovers = "yes" if rabbitmq.discovers_peers else "no"
     roles = [
         role
         for role, hosts in (
@@ -78,7 +77,7 @@ def _settings(topology: Topology, host: str, files: Sequence[Artefact]) -> str:
     lines = [
         f"readonly HOST={shell(host)} ADDRESS={shell(topology.ip(host))} FAMILY={topology.os_of(host).family}",
         f"readonly NODE={shell(topology.node_name(host))} SEED_NODE={shell(topology.node_name(rabbitmq.seed))}",
-        f"readonly SEED_WAIT={rabbitmq.formation.seed_timeout.whole_s} DISCOVERS_PEERS={discovers}",
+        f"readonly SEED_WAIT={rabbitmq.formation.seed_timeout.whole_s} DISCOVERY={discovery(topology)}",
         f"readonly BLOCK_BEGIN={shell(begin)} BLOCK_END={shell(end)} NFT_RULES={shell(NFTABLES)}",
         f"readonly ROLES=({' '.join(roles)})",
         f"readonly PACKAGES=({' '.join(packages_of(topology, host, files))})",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from generators.cluster import JOIN, POLICIES, QUEUES, USERS_SCRIPT
+from rmqha_model.versions import Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
     from generators.bundle import Artefact
     from rmqha_model.topology import Topology
 
-__all__ = ["Step", "next_steps", "own_steps", "steps_of"]
+__all__ = ["Discovery", "Step", "discovery", "next_steps", "own_steps", "steps_of"]
+
+Discovery = Literal["none", "seed_first", "mutual"]
 
 
 class Step(NamedTuple):
@@ -30,6 +33,19 @@ ORDER = (
     Step(QUEUES, "declare exchanges, queues and bindings, when all brokers have joined", on_seed=True),
 )
 """The scripts in the order they are run in."""
+
+
+def discovery(topology: Topology) -> Discovery:
+    """Say how blank nodes find each other, and so in which order they may be started.
+
+    ``seed_first``: a blank node that finds no running peer within some seconds makes a cluster of its own, so the
+    others are started when the seed runs (10 tries, 500 ms apart). ``mutual``, from RabbitMQ 3.13: blank nodes wait for
+    each other and agree on the oldest (30 tries); one that is alone does not finish its start for minutes
+    (``rabbit_peer_discovery.erl`` of v3.12.14 and v3.13.0; seen on 4.0.5: over 600 s).
+    """
+    if not topology.rabbitmq.discovers_peers or len(topology.brokers) == 1:
+        return "none"
+    return "mutual" if Version.parse(topology.versions.rabbitmq).series >= (3, 13) else "seed_first"
 
 
 def steps_of(files: Iterable[Artefact]) -> tuple[Step, ...]:

@@ -12,6 +12,7 @@ from generators.header import header
 from generators.logs import log_files
 from generators.quoting import Quoted, verbatim
 from generators.render import render
+from rmqha_model.versions import Version
 
 if TYPE_CHECKING:
     from rmqha_model.host import OperatingSystem
@@ -124,7 +125,7 @@ def _rabbitmq(topology: Topology, os: OperatingSystem) -> Iterator[Setting]:
 
 def _stop_limit(release: str) -> Setting:
     # The notification "stopping" is in the source of 3.9.0 and 3.9.1 only (rabbitmq-server#3280, #3289).
-    if (3, 9) <= tuple(map(int, release.split("."))) < (3, 9, 2):
+    if Version(3, 9, 0) <= Version.parse(release) < Version(3, 9, 2):
         why = (
             "RabbitMQ 3.9.0 and 3.9.1 tell systemd that they are stopping when they pause in a minority or join a\n"
             "cluster. With a limit, the paused node is killed in the end and does not come back (rabbitmq-server#3289)."

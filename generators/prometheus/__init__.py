@@ -14,7 +14,7 @@ from generators.bundle import Artefact
 from generators.header import header
 from generators.prometheus import addresses, balancers, brokers, limits, queues
 from generators.prometheus.rule import Example, Rule, Watched
-from generators.prometheus.scrape import HAPROXY, HOSTS, QUEUES, RABBITMQ, VIRTUAL, gaps, jobs
+from generators.prometheus.scrape import HAPROXY, HOSTS, QUEUES, RABBITMQ, VIRTUAL, gaps
 from generators.prometheus.testing import cases
 from generators.quoting import Quoted, comment, yaml
 from generators.render import render
@@ -48,7 +48,7 @@ def artefacts(topology: Topology, secrets: Secrets) -> Iterator[Artefact]:  # no
     """Give the scrape configuration, the alert rules and their tests."""
     interval = topology.monitoring.scrape_interval
     watched = Watched(topology)
-    missing = [comment(text) for text in gaps(topology)]
+    missing = [comment(text) for text in gaps(topology, watched.jobs)]
     found = groups(watched)
     config = render(
         "prometheus/prometheus.yml.j2",
@@ -87,7 +87,7 @@ def groups(watched: Watched) -> list[tuple[str, list[Rule]]]:
 
 
 def _targets(watched: Watched) -> Iterator[Rule]:
-    for job in jobs(watched.topology):
+    for job in watched.jobs.values():
         yield Rule(
             f"{KINDS[job.name]}TargetsMissing",
             f"(count(up{watched.select(job.name)}) or vector(0)) < {len(job.targets)}",

@@ -90,7 +90,7 @@ def _all_down(watched: Watched) -> Rule:
         "Nobody gets to the brokers through them. The brokers themselves may be well.",
         titles.ALL_BALANCERS_DOWN,
         "up: Prometheus's own",
-        Example({watched.series("up", HAPROXY, number): "0xN" for number in range(watched.count(HAPROXY))}),
+        Example({watched.series("up", HAPROXY): "0xN"}),
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,14 +45,14 @@ SESHAT = Version(4, 2, 0)
 """From here Raft's metrics have names of their own: prometheus_rabbitmq_raft_metrics_collector.erl."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Target:
     """Where one program is asked, and the labels all its metrics get."""
 
     address: str
     labels: dict[str, str]
 
-    @property
+    @functools.cached_property
     def entry(self) -> Quoted:
         """The target as an item of ``static_configs``."""
         return Quoted(f"{{targets: {yaml([self.address])}, labels: {yaml(self.labels)}}}")
@@ -150,9 +151,8 @@ def _address(ip: str, port: int) -> str:
     return f"[{ip}]:{port}" if ipaddress.ip_address(ip).version == 6 else f"{ip}:{port}"
 
 
-def gaps(topology: Topology) -> Iterator[str]:
-    """Say what nobody watches, and what in the design would change that."""
-    found = {job.name for job in jobs(topology)}
+def gaps(topology: Topology, found: Collection[str]) -> Iterator[str]:
+    """Say what nobody watches where the jobs *found* are all there are, and what in the design would change that."""
     if RABBITMQ not in found:
         yield "Brokers are not watched: rabbitmq_prometheus is not among rabbitmq.plugins."
     elif QUEUES not in found and topology.rabbitmq.queues:

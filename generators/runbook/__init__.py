@@ -50,7 +50,8 @@ def _document(topology: Topology, what: str, lines: Iterator[Quoted]) -> str:
 def _runbook(topology: Topology, names: Names) -> Iterator[Quoted]:
     sections = _sections(topology, names)
     alerts: dict[str, list[str]] = defaultdict(list)
-    for _, rules in groups(Watched(topology)):
+    watched = Watched(topology)
+    for _, rules in groups(watched):
         for rule in rules:
             if rule.name not in alerts[rule.title]:
                 alerts[rule.title].append(rule.name)
@@ -79,7 +80,7 @@ def _runbook(topology: Topology, names: Names) -> Iterator[Quoted]:
         for fault in faults:
             yield from fault.lines(alerts[fault.title])
     yield from first_installation(topology, names)
-    if missing := [markdown(text) for text in gaps(topology)]:
+    if missing := [markdown(text) for text in gaps(topology, watched.jobs)]:
         yield from prose("## What nobody watches", "")
         yield from listed(missing)
 

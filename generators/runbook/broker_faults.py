@@ -189,8 +189,11 @@ def _majority(topology: Topology, names: Names) -> Fault:
     handling = topology.partition_handling()
     see = [f"Fewer than {needed} of {brokers} brokers run. Publishers wait for confirms, declaring fails (541)."]
     if handling and handling.strategy == "pause_minority":
-        fails = f"{code('rabbitmqctl cluster_status')} fails there, {code('rabbitmq-diagnostics is_running')} says no."
-        see.append(f"The brokers that are left have paused: no listener is open, clients are turned away. {fails}")
+        paused = code("rabbitmq-diagnostics is_running")
+        see.append(
+            "The brokers that are left have paused: no listener is open, clients are turned away, and "
+            f"{paused} says no there."
+        )
     elif handling is None:
         see.append("The brokers that are left keep their ports open, and take clients who get no confirm.")
     do = [
@@ -208,10 +211,14 @@ def _majority(topology: Topology, names: Names) -> Fault:
     if not (handling and handling.strategy == "pause_minority"):
         do.pop()
     forget = code(f"rabbitmqctl forget_cluster_node {topology.node_name(topology.brokers[-1])}")
-    last = f"Only if their machines are gone for good: on a survivor, {forget} for each."
+    last = "Only if their machines are gone for good, on **one** survivor: "
+    if handling and handling.strategy == "pause_minority":
+        # A paused node waits for a majority; one that boots does not look for it (seen on 3.10.8 and 4.0.5).
+        last += f"stop it, {code('rabbitmqctl force_boot')}, start it, "
+    last += f"{forget} for each that is lost."
     if Version.parse(topology.versions.rabbitmq) >= SHRINKS:
         shrink = code("rabbitmqctl eval 'rabbit_quorum_queue:force_all_queues_shrink_member_to_current_member().'")
-        last += f" Then {shrink}: each quorum queue goes on with what this one member has. What it lacks is lost."
+        last += f" Then {shrink}: each quorum queue goes on with this one member. What it lacks is lost."
     else:
         last += " Quorum queues without majority cannot be saved in this release: delete and declare them again."
     do.append(last)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from generators import titles
 from generators.rabbitmq import COOKIE
 from generators.runbook import about
+from generators.runbook.names import shortened
 from generators.runbook.text import Command, Expected, Fault, code, link
 from generators.timers import broker
 
@@ -27,10 +28,11 @@ def faults(topology: Topology, names: Names) -> Iterator[Fault]:
 
 
 def _host_down(topology: Topology, names: Names) -> Fault:
-    both = [host for host in topology.brokers if host in topology.load_balancers]
+    balancers = set(topology.load_balancers)
+    both = tuple(host for host in topology.brokers if host in balancers)
     see = ["It does not answer; everything on it is gone at once."]
     if both:
-        see.append(f"{', '.join(both)} run a broker and a load balancer: losing one of them is both faults at once.")
+        see.append(f"{shortened(both)} run a broker and a load balancer: losing one of them is both faults at once.")
     shared = [
         f"{kind} {domain}: {', '.join(hosts)}" for (kind, domain), hosts in _domains(topology).items() if len(hosts) > 1
     ]

@@ -60,9 +60,7 @@ def first_installation(topology: Topology, names: Names) -> Iterator[Quoted]:
 
 
 def _copy(topology: Topology) -> Iterator[Command]:
-    order = [topology.rabbitmq.seed, *(host for host in topology.brokers if host != topology.rabbitmq.seed)]
-    order += [host for host in topology.hosts if host not in order]
-    for host in order:
+    for host in dict.fromkeys((topology.rabbitmq.seed, *topology.brokers, *topology.hosts)):
         to = f"root@{topology.ip(host)}" if ":" not in topology.ip(host) else f"root@[{topology.ip(host)}]"
         yield Command(
             f"rsync -a {shell(topology.name)}/{host}/ {shell(f'{to}:{FOLDER}/')}", "Where the files were made"

@@ -15,7 +15,7 @@ from rmqha_model.versions import Version
 if TYPE_CHECKING:
     from rmqha_model.topology import Topology
 
-__all__ = ["Names"]
+__all__ = ["Names", "shortened"]
 
 COLUMNS = "1,2,5,18,19,24,37"
 """Of HAProxy's statistics: proxy, server, sessions, status, weight, seconds since the last change, last check

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from generators.quoting import Quoted, markdown
 from generators.runbook import about, changes
+from generators.runbook.names import shortened
 from generators.runbook.text import Command, Expected, code, commands, listed, prose, table
 from generators.timers import Span, balancer, broker, client, number, vrrp
 from rmqha_model.versions import Version
@@ -47,10 +49,10 @@ def order(topology: Topology) -> tuple[str, ...]:
     Brokers first, the seed last of them; then load balancers, those that own addresses last. A host that is both
     counts as a load balancer, so that an address moves once.
     """
-    owners = {vrrp.preferred(topology, name) for name in (topology.keepalived.instances if topology.keepalived else ())}
-    balancers, brokers = set(topology.load_balancers), set(topology.brokers)
-    seed = topology.rabbitmq.seed
-    kept = [host for host in topology.hosts if host in brokers or host in balancers or host in topology.vrrp_hosts]
+    owners = _owners(topology)
+    balancers, seed = set(topology.load_balancers), topology.rabbitmq.seed
+    changed = balancers | set(topology.brokers) | set(topology.vrrp_hosts)
+    kept = [host for host in topology.hosts if host in changed]
     return tuple(sorted(kept, key=lambda host: (host in balancers, host in owners, host == seed)))
 
 
@@ -91,25 +93,30 @@ def _gate(topology: Topology, names: Names) -> Iterator[Quoted]:
     yield from listed(demands)
 
 
+def _owners(topology: Topology) -> dict[str, list[str]]:
+    """Give the instances that each host owns while all is well."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name in topology.keepalived.instances if topology.keepalived else ():
+        found[vrrp.preferred(topology, name)].append(name)
+    return found
+
+
 def _order(topology: Topology) -> Iterator[Quoted]:
-    rows = []
-    seed = topology.rabbitmq.seed
-    for number_, host in enumerate(order(topology), 1):
-        carries = ["broker, the seed" if host == seed else "broker"] * (host in topology.brokers)
-        carries += ["load balancer"] * (host in topology.load_balancers)
-        instances = topology.keepalived.instances if topology.keepalived else {}
-        carries += [f"owner of {code(name)}" for name in instances if vrrp.preferred(topology, name) == host]
-        rows.append((str(number_), code(host), ", ".join(carries)))
     yield from prose("## The order", "")
-    yield from (
-        prose("Who owns an address now may differ from the table: the present owner is last.", "")
-        if topology.keepalived
-        else ()
-    )
+    if topology.keepalived:
+        yield from prose("Who owns an address now may differ from the table: the present owner is last.", "")
+    owners, seed = _owners(topology), topology.rabbitmq.seed
+    brokers, balancers = set(topology.brokers), set(topology.load_balancers)
+    rows = []
+    for place, host in enumerate(order(topology), 1):
+        carries = ["broker, the seed" if host == seed else "broker"] * (host in brokers)
+        carries += ["load balancer"] * (host in balancers)
+        carries += [f"owner of {code(name)}" for name in owners.get(host, ())]
+        rows.append((str(place), code(host), ", ".join(carries)))
     yield from table(("", "Host", "Carries"), rows)
-    both = [host for host in topology.brokers if host in topology.load_balancers]
+    both = tuple(host for host in topology.brokers if host in balancers)
     if both:
-        text = f"{', '.join(both)} are both: move the address away first, then do the broker, then the load balancer."
+        text = f"{shortened(both)} are both: move the address away first, then do the broker, then the load balancer."
         yield from prose(text, "")
 
 

@@ -129,7 +129,6 @@ def test_python_compiles(tmp_path: Path) -> None:
     file = tmp_path / "client.py"
     file.write_text(program("pika"))
     compile(file.read_text(), str(file), "exec")
-    (tmp_path / "pika.py").write_text("class exceptions:\n    AMQPConnectionError = ChannelError = OSError\n")
     done = subprocess.run([sys.executable, file], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr == "usage: client.py publish COUNT | client.py consume\n"

@@ -10,14 +10,17 @@ import difflib
 import hashlib
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from generators import generate
-from generators.bundle import Bundle
 from rmqha_model.document import load
 from rmqha_model.secrets import Secrets
 from rmqha_model.topology import Topology
+
+if TYPE_CHECKING:
+    from generators.bundle import Bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests/golden"
