@@ -13,7 +13,6 @@ from generators.logs import RSYSLOG
 from generators.quoting import Quoted, shell
 from generators.render import render
 from generators.steps import discovery, next_steps
-from rmqha_model.keepalived import ObserveScript
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -57,8 +56,9 @@ def packages_of(topology: Topology, host: str, files: Iterable[Artefact]) -> tup
         wanted += ["rsyslog", "logrotate"]
     if topology.keepalived and host in topology.keepalived.hosts:
         wanted.append("keepalived")
-        if any(isinstance(script, ObserveScript) for script in topology.keepalived.scripts.values()):
-            wanted.append("socat")
+    if topology.haproxy and host in topology.load_balancers and topology.haproxy.global_.stats_socket:
+        # For the check script, and for people: the runbook asks the runtime API.
+        wanted.append("socat")
     return tuple(wanted)
 
 

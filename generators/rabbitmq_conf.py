@@ -70,12 +70,12 @@ def listeners(topology: Topology, host: str) -> Section:
     if "rabbitmq_management" in rabbitmq.plugins:
         if rabbitmq.tls.management:
             # With this listener alone the plugin opens none without TLS (rabbit_mgmt_app.erl, 3.8 to 4.3).
-            settings += [("management.ssl.port", ports.management_tls)]
+            settings += [("management.ssl.port", ports.management_tls), *_everywhere(topology, "management.ssl.ip")]
             settings += _tls("management.ssl", rabbitmq.tls.management)
         else:
-            settings.append(("management.tcp.port", ports.management))
+            settings += [("management.tcp.port", ports.management), *_everywhere(topology, "management.tcp.ip")]
     if "rabbitmq_prometheus" in rabbitmq.plugins:
-        settings.append(("prometheus.tcp.port", ports.prometheus))
+        settings += [("prometheus.tcp.port", ports.prometheus), *_everywhere(topology, "prometheus.tcp.ip")]
     return Section("Listeners.", settings)
 
 
@@ -87,6 +87,13 @@ def _bound(topology: Topology, host: str, key: str, port: int) -> Settings:
     addresses = [a.ip for a in (own.address, *own.addresses)] if bind == "host" else [bind]
     # An IPv6 address stands without brackets: cuttlefish parts it at the last colon.
     return [(f"{key}.{number}", f"{address}:{port}") for number, address in enumerate(addresses, 1)]
+
+
+def _everywhere(topology: Topology, key: str) -> Settings:
+    """Give the setting that makes a plugin listen on IPv6 as well: left alone, it does on IPv4 only (3.8 to 4.3)."""
+    hosts = (topology.hosts[host] for host in topology.brokers)
+    versions = {address.version for host in hosts for address in (host.address, *host.addresses)}
+    return [(key, "::")] if 6 in versions else []
 
 
 def _tls(key: str, tls: Tls) -> Settings:

@@ -132,7 +132,7 @@ class _Check(Part):
 
 
 class TcpCheck(_Check):
-    """Connects and hangs up. A broker that is frozen, draining or in a minority passes it."""
+    """Connects and hangs up. A broker that is frozen, or in a minority that still listens, passes it."""
 
     kind: Literal["tcp"] = Field(description="Connect, and nothing more.")
 

@@ -24,8 +24,9 @@ from rmqha_model.site import Firewall, Monitoring, Override
 __all__ = ["Topology"]
 
 _DESIGN_NAME = Named(
-    r"[a-z0-9]([a-z0-9-]*[a-z0-9])?",
-    "a name of at most 63 lower-case letters, digits and hyphens, no hyphen first or last",
+    # Two hyphens in a row end a comment in XML, which firewalld's files are.
+    r"[a-z0-9]+(?:-[a-z0-9]+)*",
+    "a name of at most 63 lower-case letters and digits, with single hyphens between them",
     63,
 )
 VRRP_PASSWORD_LENGTH = 8

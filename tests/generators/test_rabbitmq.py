@@ -162,6 +162,12 @@ class TestListeners:
             k: v for k, v in second.items() if "listeners" not in k
         }
 
+    def test_plugins_listen_on_ipv6(self) -> None:
+        """Left alone they listen on IPv4 only, and on a host without IPv6 that is all they can."""
+        found = conf(design(hosts={"r2": {"address": "10.0.0.12/24", "addresses": ["2001:db8::12/64"]}}))
+        assert (found["management.tcp.ip"], found["prometheus.tcp.ip"]) == ("::", "::")
+        assert "management.tcp.ip" not in conf(broker())
+
     def test_one_address(self) -> None:
         """One that is named."""
         assert conf(broker(bind="127.0.0.1"))["listeners.tcp.1"] == "127.0.0.1:5672"
@@ -195,7 +201,7 @@ class TestReleases:
         [("3.8.9", "term"), ("3.10", "term"), ("3.10.8", "term"), ("3.10.13", "key"), ("3.12", "key"), ("4.3", "key")],
     )
     def test_raft_detector(self, release: str, place: str) -> None:
-        """Debian 12's patch lacks the key that later patches of its series have; both read the application's setting."""
+        """Debian 12's patch lacks the key of later patches of its series; all read the application's setting."""
         found = files(broker(release=release, raft_detector={"poll_interval": "1s"}))
         key = "raft.adaptive_failure_detector.poll_interval"
         assert settings_of(found["rabbitmq.conf"].content).get(key) == ("1000" if place == "key" else None)
