@@ -41,7 +41,7 @@ def artefacts(topology: Topology, secrets: Secrets) -> Iterator[Artefact]:
             header=header(topology, what, comment),
             endpoints=topology.endpoints_of(client),
             user=topology.user_of(client),
-            vhost=client.vhost,
+            vhost=topology.vhost_of(client),
             queue=_queue(topology, client),
             client=client,
             heartbeat_s=client.heartbeat.whole_s,
@@ -64,4 +64,6 @@ def _flag(value: bool, language: str) -> Quoted:  # noqa: FBT001
 
 def _queue(topology: Topology, client: Client) -> str:
     """Give a queue the client can use: the first of its vhost, or a name to change."""
-    return next((queue.name for queue in topology.rabbitmq.queues if queue.vhost == client.vhost), "change-me")
+    return next(
+        (queue.name for queue in topology.rabbitmq.queues if queue.vhost == topology.vhost_of(client)), "change-me"
+    )

@@ -84,8 +84,8 @@ class Definitions:
             ],
             "permissions": [
                 {"user": name, "vhost": vhost, "configure": may.configure, "write": may.write, "read": may.read}
-                for name, user in users.items()
-                for vhost, may in user.permissions.items()
+                for name in users
+                for vhost, may in self._topology.permissions_of(name).items()
             ],
         }
 

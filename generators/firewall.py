@@ -178,8 +178,8 @@ def _firewalld(topology: Topology, rules: Rules) -> Iterator[tuple[str, str]]:
         FIREWALLD_POLICY,
         render(
             "rmqha-policy.xml.j2",
-            header=_xml_header(
-                topology, "Policy of firewalld: who may reach the ports of the stack, and nothing else."
+            header=header(
+                topology, "Policy of firewalld: who may reach the ports of the stack, and nothing else.", " "
             ),
             rules=[
                 *(rule for opening in rules.guard.openings for rule in _rich_openings(rules, opening)),
@@ -194,7 +194,7 @@ def _firewalld(topology: Topology, rules: Rules) -> Iterator[tuple[str, str]]:
             f"{FIREWALLD_IPSETS}/{addresses.ipset}.xml",
             render(
                 "rmqha-ipset.xml.j2",
-                header=_xml_header(topology, f"Addresses that the policy rmqha speaks of: {_people(addresses.group)}."),
+                header=header(topology, f"Addresses that the policy rmqha speaks of: {_people(addresses.group)}.", " "),
                 kind="hash:net" if addresses.holds_networks else "hash:ip",
                 family="inet" if addresses.version == 4 else "inet6",
                 entries=addresses.elements,
@@ -228,8 +228,3 @@ def _rich(family: str, what: str, action: str) -> Quoted:
     # Rules of one priority are sorted by firewalld, what drops before what accepts: so two priorities.
     priority = 1 if action == "drop" else -1
     return Quoted(f'<rule{family} priority="{priority}">{what}<{action}/></rule>')
-
-
-def _xml_header(topology: Topology, what: str) -> Quoted:
-    # XML takes no two hyphens in a comment (2.5 of XML 1.0), and a design's name may have them.
-    return Quoted(header(topology, what, " ").replace("--", "- -"))

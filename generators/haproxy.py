@@ -243,6 +243,12 @@ def _servers(topology: Topology, listener: Proxy) -> Iterator[str]:
         yield " ".join(words)
 
 
+def _encrypted_ports(topology: Topology) -> set[int]:
+    """Give the brokers' ports at which a check has to speak TLS."""
+    ports, tls = topology.rabbitmq.ports, topology.rabbitmq.tls
+    return ({ports.amqps} if tls.clients else set()) | ({ports.management_tls} if tls.management else set())
+
+
 def _server_options(topology: Topology, listener: Proxy, *, encrypted: bool) -> list[str]:
     check, server = listener.check, listener.server
     words: list[str] = []
@@ -255,10 +261,7 @@ def _server_options(topology: Topology, listener: Proxy, *, encrypted: bool) -> 
             encrypted = tls
         elif check.port is not None:
             words.append(f"port {check.port}")
-            encrypted = encrypted and check.port in (
-                topology.rabbitmq.ports.amqps,
-                topology.rabbitmq.ports.management_tls,
-            )
+            encrypted = check.port in _encrypted_ports(topology)
         if encrypted and check.kind != "tcp":
             # The check asks whether the broker lives; who it is, the client's own TLS verifies end to end.
             words.append("check-ssl verify none")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from generators.render import render_override
-from rmqha_model.errors import GenerationError
+from rmqha_model.errors import GenerationError, Path, Problem, did_you_mean
 
 if TYPE_CHECKING:
+    import pathlib
+
     from generators.bundle import Artefact
     from rmqha_model.site import Override
     from rmqha_model.topology import Topology
@@ -19,36 +19,54 @@ if TYPE_CHECKING:
 __all__ = ["overridden"]
 
 
-def overridden(artefacts: Iterable[Artefact], topology: Topology, templates: Path | None) -> list[Artefact]:
+def overridden(artefacts: Iterable[Artefact], topology: Topology, templates: pathlib.Path | None) -> list[Artefact]:
     """Give *artefacts* with the design's overrides applied, in their order.
 
     Raises:
         GenerationError: an override names no artefact, or its template is missing or fails. All are named at once.
     """
     made = list(artefacts)
-    failures: list[str] = []
+    failures: list[Problem] = []
     for number, override in enumerate(topology.overrides):
+        at: Path = ("overrides", number)
         chosen = [i for i, artefact in enumerate(made) if _applies(override, artefact)]
-        where = f"overrides[{number}]"
         if not chosen:
-            paths = sorted({artefact.path for artefact in made if artefact.host})
-            near = difflib.get_close_matches(override.path, paths, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; allowed: {', '.join(paths)}"
-            failures.append(f"{where}.path: found {override.path!r}, which is made on none of its hosts{hint}")
-            continue
-        if override.append and override.path.endswith(".json"):
-            failures.append(
-                f"{where}.append: found lines for {override.path}; allowed: a template, JSON has no end to add to"
-            )
-            continue
-        try:
-            for index in chosen:
-                made[index] = _changed(made[index], override, topology, templates)
-        except GenerationError as error:
-            failures.append(f"{where}.template: {error}")
+            failures.append(_nowhere((*at, "path"), override, made))
+        elif override.append and (why := _has_no_end(override.path)):
+            failures.append(Problem((*at, "append"), f"found lines for {override.path}", "a template", why))
+        else:
+            try:
+                for index in chosen:
+                    made[index] = _changed(made[index], override, topology, templates)
+            except GenerationError as error:
+                failures.append(Problem((*at, "template"), str(error)))
     if failures:
-        raise GenerationError("\n".join(failures))
+        raise GenerationError(problems=failures)
     return made
+
+
+def _nowhere(at: Path, override: Override, artefacts: Iterable[Artefact]) -> Problem:
+    """Say that an override changes nothing, and what it could have meant."""
+    makers: dict[str, list[str]] = {}
+    for artefact in artefacts:
+        if artefact.host is not None:
+            makers.setdefault(artefact.path, []).append(artefact.host)
+    if override.path in makers:
+        hosts = ", ".join(override.hosts or ())
+        return Problem(
+            at, f"found {override.path}, which is not made on {hosts}", f"on {', '.join(makers[override.path])}"
+        )
+    near = did_you_mean(override.path, sorted(makers))
+    return Problem(at, f"found {override.path}, which is not made", ", ".join(sorted(makers)), near)
+
+
+def _has_no_end(path: str) -> str:
+    """Say why lines cannot be added to a file; empty where they can."""
+    if path.endswith((".json", ".xml", "/enabled_plugins", "/advanced.config", "/inter_node_tls.config")):
+        return "the file is one term, which ends with itself"
+    if path in {"/etc/hostname", "/var/lib/rabbitmq/.erlang.cookie"}:
+        return "the file is one word"
+    return ""
 
 
 def _applies(override: Override, artefact: Artefact) -> bool:
@@ -56,7 +74,7 @@ def _applies(override: Override, artefact: Artefact) -> bool:
     return artefact.host is not None and artefact.path == override.path and named
 
 
-def _changed(artefact: Artefact, override: Override, topology: Topology, templates: Path | None) -> Artefact:
+def _changed(artefact: Artefact, override: Override, topology: Topology, templates: pathlib.Path | None) -> Artefact:
     content = artefact.content
     if override.template is not None:
         if templates is None:

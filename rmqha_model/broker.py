@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from rmqha_model.names import HostName, IPAddress, Label, Line, Named, Port, ResourceName
 from rmqha_model.part import ByName, Part, refuse
-from rmqha_model.queues import Binding, Exchange, Permissions, Policy, Queue, QueueType, User, Vhost
+from rmqha_model.queues import Binding, Exchange, Policy, Queue, QueueType, User, Vhost
 from rmqha_model.secrets import Secret, named
 from rmqha_model.tls import Tls
 from rmqha_model.units import Duration, Size
@@ -196,7 +196,7 @@ class RabbitMQ(Part):
     delete_guest: bool = Field(True, description="Delete the well-known account guest.")
     vhosts: dict[ResourceName, Vhost] = Field({"/": Vhost()}, description="Vhosts by name.")
     users: dict[ResourceName, User] = Field(
-        {"admin": User(tags=("administrator",)), "app": User(permissions={"/": Permissions()})},
+        {"admin": User(tags=("administrator",)), "app": User()},
         description="Users by name. Left out: `admin` for people and `app`, without a tag, for applications.",
     )
     exchanges: tuple[Exchange, ...] = Field((), description="Exchanges to declare; applications may declare theirs.")

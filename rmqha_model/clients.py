@@ -51,7 +51,9 @@ class Client(Part):
     user: ResourceName | None = Field(
         None, description="The broker's user it logs in as; left out, the first one without management tags."
     )
-    vhost: ResourceName = Field("/", description="The vhost it uses.")
+    vhost: ResourceName | None = Field(
+        None, description="The vhost it uses; left out, / where the design has it, else its first."
+    )
     heartbeat: Duration = Field(
         Duration(15_000), description="What it asks for; the smaller of this and the server's is used. 5 to 20 s."
     )

@@ -80,13 +80,19 @@ class Problem:
 
 
 class RmqhaError(Exception):
-    """Base of everything this project raises on purpose."""
+    """Base of everything this project raises on purpose.
+
+    *problems* are what is wrong in a design, where the error is about one: who knows its file can add places.
+    """
+
+    def __init__(self, text: str = "", problems: Iterable[Problem] = ()) -> None:
+        self.problems = tuple(problems)
+        super().__init__(text or "\n".join(map(str, self.problems)))
 
 
 class _WithProblems(RmqhaError):
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(map(str, self.problems)))
+        super().__init__(problems=problems)
 
 
 class DocumentError(_WithProblems):

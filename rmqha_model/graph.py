@@ -98,7 +98,7 @@ def _entries(topology: Topology, client: Client) -> list[Element]:
             broker = endpoint.host in topology.brokers and endpoint.port in (ports.amqp, ports.amqps)
             found.append(Element("rabbitmq" if broker else "haproxy", endpoint.host))
         return found
-    via = client.endpoints or ("vip" if topology.keepalived else "load_balancers" if topology.haproxy else "brokers")
+    via = topology.way_of(client)
     if via == "vip":
         return [Element("vip", address) for address, _ in topology.endpoints_of(client)]
     if via == "load_balancers":
@@ -214,7 +214,10 @@ def _confirms(topology: Topology, queue: Queue | None, up_brokers: set[str]) -> 
     if majority_only and 2 * len(up_brokers) <= len(topology.brokers):
         return False
     if queue is None:
-        return True
+        # Whatever is declared without a type.
+        if topology.default_queue_type() != "quorum":
+            return True
+        queue = QuorumQueue(name="any")
     members = _members(topology, queue)
     if isinstance(queue, ClassicQueue):
         return lost < members
@@ -233,7 +236,7 @@ def serves(topology: Topology, lost: Iterable[Element] = ()) -> dict[tuple[str, 
     result: dict[tuple[str, str], bool] = {}
     for name, client in topology.clients.items():
         reached = _brokers_reached(topology, client, up)
-        queues: list[Queue | None] = [q for q in topology.rabbitmq.queues if q.vhost == client.vhost]
+        queues: list[Queue | None] = [q for q in topology.rabbitmq.queues if q.vhost == topology.vhost_of(client)]
         for queue in queues or [None]:
             label = "*" if queue is None else _queue(queue).name
             result[name, label] = bool(reached) and _confirms(topology, queue, brokers)

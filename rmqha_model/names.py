@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from rmqha_model.part import kind_of, refuse
@@ -32,6 +32,7 @@ __all__ = [
     "Named",
     "Network",
     "Parsed",
+    "Pattern",
     "Port",
     "ProxyName",
     "ResourceName",
@@ -224,6 +225,29 @@ SecretName = Annotated[
 
 Text = Annotated[str, FreeText(1000)]
 Line = Annotated[str, FreeText(2000)]
+# Mistakes that Perl's and Python's regular expressions share. What only one of them knows is left to the broker.
+_BROKEN = (
+    "bad escape (end of pattern)",
+    "missing ), ",
+    "unbalanced parenthesis",
+    "unterminated character set",
+    "nothing to",
+)
+
+
+def _pattern(value: str) -> str:
+    if r"\Q" in value:
+        # Perl's quoting, which Python does not have.
+        return value
+    try:
+        re.compile(value)
+    except re.error as error:
+        if error.msg.startswith(_BROKEN):
+            raise refuse(f"found {value[:60]!r}: {error.msg}", "a regular expression") from None
+    return value
+
+
+Pattern = Annotated[Line, AfterValidator(_pattern)]
 ResourceName = Annotated[str, FreeText(255, empty=False)]
 # AMQP 0-9-1 short strings (queue, exchange, vhost, user names, routing keys) hold at most 255 bytes.
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
-from rmqha_model.names import Line, Named, ResourceName, Text
+from rmqha_model.names import Line, Named, Pattern, ResourceName, Text
 from rmqha_model.part import Part, refuse
 from rmqha_model.secrets import Secret
 from rmqha_model.units import Duration, Size
@@ -44,9 +44,9 @@ def _plain(value: Any) -> JsonValue:
 class Permissions(Part):
     """Regular expressions over resource names; RabbitMQ does not anchor them, so write ``^`` and ``$`` yourself."""
 
-    configure: Line = Field(".*", description="What may be declared and deleted.")
-    write: Line = Field(".*", description="What may be published to and bound.")
-    read: Line = Field(".*", description="What may be consumed from.")
+    configure: Pattern = Field(".*", description="What may be declared and deleted.")
+    write: Pattern = Field(".*", description="What may be published to and bound.")
+    read: Pattern = Field(".*", description="What may be consumed from.")
 
 
 class User(Part):
@@ -58,8 +58,8 @@ class User(Part):
     tags: tuple[Literal["administrator", "monitoring", "policymaker", "management", "impersonator"], ...] = Field(
         (), description="Management rights; an application needs none."
     )
-    permissions: dict[ResourceName, Permissions] = Field(
-        {"/": Permissions()}, description="What is permitted in each vhost."
+    permissions: dict[ResourceName, Permissions] | None = Field(
+        None, description="What is permitted, by vhost; left out, everything in every vhost of the design."
     )
 
 
@@ -317,7 +317,7 @@ class Policy(Part):
 
     name: ResourceName = Field(description="The policy's name.")
     vhost: ResourceName = Field("/", description="The vhost it applies in.")
-    pattern: Line = Field(description="Regular expression over names; RabbitMQ does not anchor it.")
+    pattern: Pattern = Field(description="Regular expression over names; RabbitMQ does not anchor it.")
     apply_to: Literal["queues", "classic_queues", "quorum_queues", "streams", "exchanges", "all"] = Field(
         "queues", description="What it applies to; the kinds of queues apart from RabbitMQ 3.12."
     )

@@ -22,6 +22,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, model_validator
 
+from rmqha_model import errors
 from rmqha_model.errors import SecretError
 from rmqha_model.names import AbsolutePath, EnvironmentName, Line, SecretName, is_free_text
 from rmqha_model.part import Part, kind_of, refuse
@@ -113,7 +114,7 @@ class Need:
     """
 
     source: Secret
-    purpose: str
+    path: errors.Path
     length: int = 32
     longest: int = 255
 
@@ -264,21 +265,21 @@ def resolve(needs: Iterable[Need], store: SecretStore, environment: Mapping[str,
     """
     needs = tuple(needs)
     values: dict[Secret, str] = {}
-    failures: list[str] = []
+    failures: list[errors.Problem] = []
     for need in needs:
         if need.source in values:
             continue
         try:
             values[need.source] = _fetch(need, store, environment)
         except SecretError as error:
-            failures.append(f"{need.purpose}: {error}")
+            failures.append(errors.Problem(need.path, str(error)))
     failures += [
-        f"{need.purpose}: {need.source} is longer than the {need.longest} bytes it may have there"
+        errors.Problem(need.path, f"{need.source} is longer than the {need.longest} bytes it may have there")
         for need in needs
         if len(values.get(need.source, "").encode()) > need.longest
     ]
     if failures:
-        raise SecretError("\n".join(failures))
+        raise SecretError(problems=failures)
     return Secrets(values)
 
 

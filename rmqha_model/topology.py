@@ -17,6 +17,7 @@ from rmqha_model.host import Host, OperatingSystem
 from rmqha_model.keepalived import Keepalived
 from rmqha_model.names import DomainName, HostName, Label, Named, Network, Text
 from rmqha_model.part import Part
+from rmqha_model.queues import Permissions
 from rmqha_model.releases import Versions
 from rmqha_model.secrets import Need, Secret, named
 from rmqha_model.site import Firewall, Monitoring, Override
@@ -143,6 +144,16 @@ class Topology(Part):
         users = self.rabbitmq.users
         return next((name for name, user in users.items() if not user.tags), next(iter(users)))
 
+    def permissions_of(self, user: str) -> dict[str, Permissions]:
+        """Give what the broker's *user* may do, by vhost."""
+        stated = self.rabbitmq.users[user].permissions
+        return {vhost: Permissions() for vhost in self.rabbitmq.vhosts} if stated is None else dict(stated)
+
+    def vhost_of(self, client: Client) -> str:
+        """Give the vhost *client* uses: its own, else ``/``, else the design's first."""
+        vhosts = self.rabbitmq.vhosts
+        return client.vhost or ("/" if "/" in vhosts else next(iter(vhosts)))
+
     def password_of(self, user: str) -> Secret:
         """Give where the password of the broker's *user* comes from."""
         return self.rabbitmq.users[user].password or named(f"user_{user}")
@@ -157,11 +168,24 @@ class Topology(Part):
                 return name
         raise KeyError(wanted.__name__)
 
+    def way_of(self, client: Client) -> Literal["vip", "load_balancers", "brokers"]:
+        """Give what *client* connects to, where it does not list its endpoints: the first of these the design has."""
+        if client.endpoints and not isinstance(client.endpoints, tuple):
+            return client.endpoints
+        if self.haproxy is None:
+            return "brokers"
+        return "vip" if self.keepalived else "load_balancers"
+
+    def default_queue_type(self) -> str:
+        """Give the type of a queue that is declared without one."""
+        asked = self.rabbitmq.default_queue_type
+        return asked if asked and self.versions.can("rabbitmq.conf:default_queue_type") else "classic"
+
     def endpoints_of(self, client: Client) -> tuple[tuple[str, int], ...]:
         """Give the (address, port) pairs *client* tries, in its order."""
         if isinstance(client.endpoints, tuple):
             return tuple((self.ip(endpoint.host), endpoint.port) for endpoint in client.endpoints)
-        via = client.endpoints or ("vip" if self.keepalived else "load_balancers" if self.haproxy else "brokers")
+        via = self.way_of(client)
         if via == "brokers" or self.haproxy is None:
             ports = self.rabbitmq.ports
             port = ports.amqps if client.tls else ports.amqp or ports.amqps
@@ -174,17 +198,15 @@ class Topology(Part):
 
     def secret_needs(self) -> tuple[Need, ...]:
         """Give every secret the files need, in a fixed order."""
-        needs = [Need(self.rabbitmq.cookie, "rabbitmq.cookie")]
-        needs += [Need(self.password_of(user), f"rabbitmq.users.{user}.password") for user in self.rabbitmq.users]
+        needs = [Need(self.rabbitmq.cookie, ("rabbitmq", "cookie"))]
+        needs += [Need(self.password_of(user), ("rabbitmq", "users", user, "password")) for user in self.rabbitmq.users]
         for name, listener in (self.haproxy.listeners if self.haproxy else {}).items():
             if isinstance(listener, StatsListener) and listener.auth:
-                needs.append(Need(listener.auth.password, f"haproxy.listeners.{name}.auth.password"))
+                needs.append(Need(listener.auth.password, ("haproxy", "listeners", name, "auth", "password")))
         for name, instance in (self.keepalived.instances if self.keepalived else {}).items():
             if instance.authentication:
-                purpose = f"keepalived.instances.{name}.authentication.password"
-                needs.append(
-                    Need(instance.authentication.password, purpose, VRRP_PASSWORD_LENGTH, VRRP_PASSWORD_LENGTH)
-                )
+                path = ("keepalived", "instances", name, "authentication", "password")
+                needs.append(Need(instance.authentication.password, path, VRRP_PASSWORD_LENGTH, VRRP_PASSWORD_LENGTH))
         return tuple(needs)
 
     @functools.cached_property

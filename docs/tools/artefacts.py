@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from docs.tools.markdown import code, table
 from generators import generate
 from rmqha_model.document import load, loads
+from rmqha_model.errors import show_path
 from rmqha_model.secrets import Secrets
 from rmqha_model.topology import Topology
 
@@ -91,7 +92,7 @@ def page(examples: Path) -> str:
 
 def _artefacts(design: Topology) -> tuple[Artefact, ...]:
     values = {
-        need.source: hashlib.sha256(need.purpose.encode()).hexdigest()[: need.length] for need in design.secret_needs()
+        need.source: hashlib.sha256(show_path(need.path).encode()).hexdigest()[: need.length] for need in design.secret_needs()
     }
     return generate(design, Secrets(values)).artefacts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["order", "plan"]
 
+WHILE_S = 200
+"""How long somebody watches what no timer ends: not measured, a person's patience."""
 MARGIN = 2
 """How many times its longest a step may take until it counts as failed: people and machines are slow at times."""
 
@@ -219,6 +222,9 @@ def _joined(spans: list[Expected]) -> str:
 
 
 def _limit(longest_s: float, least_s: float = 0) -> str:
+    """Say when to abort: some time after it should be over, or after a while where nothing ends it."""
+    if math.isinf(longest_s):
+        longest_s = WHILE_S
     return number(max(round(MARGIN * longest_s), least_s))
 
 

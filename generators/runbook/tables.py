@@ -71,7 +71,9 @@ def clients(topology: Topology) -> Iterator[Quoted]:
         shown = ", ".join(code(_endpoint(ip, port)) for ip, port in entries[:6])
         if len(entries) > 6:
             shown += f" and {len(entries) - 6} more"
-        rows.append((code(name), settings.kind, shown, code(settings.vhost), _promises(topology, settings)))
+        rows.append(
+            (code(name), settings.kind, shown, code(topology.vhost_of(settings)), _promises(topology, settings))
+        )
     yield from table(("Client", "Library", "Connects to", "Vhost", "Settings that matter here"), rows)
 
 

@@ -64,4 +64,9 @@ def main() -> NoReturn:
         # Whoever read the output has seen enough; Python would complain once more when it flushes.
         sys.stdout = open("/dev/null", "w", encoding="utf-8")  # noqa: SIM115, PTH123
         sys.exit(ExitCode.DONE)
+    except OSError as error:
+        # A full disk behind stdout; files have errors of their own.
+        sys.stderr.write(f"error: cannot write to standard output: {error.strerror}\n")
+        sys.stdout = open("/dev/null", "w", encoding="utf-8")  # noqa: SIM115, PTH123
+        sys.exit(ExitCode.WRONG)
     sys.exit(ExitCode.DONE)

@@ -62,18 +62,24 @@ def generate(
     from generators import generate as make
     from generators import write
     from rmqha_model.cli.version import version
-    from rmqha_model.document import load
+    from rmqha_model.document import load, placed
+    from rmqha_model.errors import DocumentError, GenerationError, SecretError
     from rmqha_model.secrets import SecretStore, resolve
     from rmqha_model.topology import Topology
 
     design = load(topology, Topology)
     store = SecretStore(secrets or topology.parent / "secrets.yaml")
-    values = resolve(design.secret_needs(), store, os.environ)
-    bundle = make(design, values, templates=topology.parent)
+    try:
+        values = resolve(design.secret_needs(), store, os.environ)
+        bundle = make(design, values, templates=topology.parent)
+    except (SecretError, GenerationError) as error:
+        if not error.problems:
+            raise
+        raise DocumentError(placed(topology, error.problems)) from error
     plan = write.plan(bundle, out or Path("build") / design.name, values.digest_key, version=version())
     if check or diff or dry_run:
         shown = "diff" if diff else "list" if dry_run else "talk"
-        code, report = _compare(plan, store, shown="none" if json_ else shown)
+        code, report = _compare(plan, store, shown="none" if json_ else shown, with_diff=diff)
         code = ExitCode.DONE if dry_run and not (check or diff) else code
     else:
         code, report = _write(plan, store, force=force, prune=prune)
@@ -113,7 +119,7 @@ def _write(plan: Plan, store: SecretStore, *, force: bool, prune: bool) -> tuple
     return code, {"out": str(plan.out), "files": count, "hosts": hosts, **report}
 
 
-def _compare(plan: Plan, store: SecretStore, *, shown: str) -> tuple[ExitCode, dict[str, Any]]:
+def _compare(plan: Plan, store: SecretStore, *, shown: str, with_diff: bool) -> tuple[ExitCode, dict[str, Any]]:
     from generators.diff import diff
     from generators.write import State
 
@@ -132,6 +138,8 @@ def _compare(plan: Plan, store: SecretStore, *, shown: str) -> tuple[ExitCode, d
     tell(f"{plan.out}: {f'{len(changes)} of {len(plan.entries)} files differ' if plan.differs else 'up to date'}")
     rows = [{"path": entry.path, "state": entry.state.value} for entry in changes]
     report = {"out": str(plan.out), "differs": plan.differs, "changes": rows}
+    if with_diff:
+        report["diff"] = "\n".join(diff(plan))
     return (ExitCode.NO if plan.differs else ExitCode.DONE), report
 
 

@@ -32,10 +32,13 @@ def graph(
     import json
 
     from rmqha_model.document import load
+    from rmqha_model.errors import RmqhaError
     from rmqha_model.graph import minimal_cut_sets, narrowest
     from rmqha_model.topology import Topology
 
     design = load(topology, Topology)
+    if not design.clients:
+        raise RmqhaError(f"{topology}: clients: found none, so nothing can be lost to them; allowed: at least one")
     cuts = minimal_cut_sets(design, largest=largest)
     if not all_:
         cuts = narrowest(design, cuts)

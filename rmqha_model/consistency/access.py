@@ -22,13 +22,15 @@ def clients(topology: Topology) -> Iterator[Problem]:
         if client.user is not None and client.user not in users:
             yield unknown((*at, "user"), "user", client.user, users)
         vhosts = topology.rabbitmq.vhosts
-        if vhosts and client.vhost not in vhosts:
-            yield unknown((*at, "vhost"), "vhost", client.vhost, vhosts)
-        elif users and (user := topology.user_of(client)) in users and client.vhost not in users[user].permissions:
+        if not vhosts:
+            pass
+        elif (vhost := topology.vhost_of(client)) not in vhosts:
+            yield unknown((*at, "vhost"), "vhost", vhost, vhosts)
+        elif users and (user := topology.user_of(client)) in users and vhost not in topology.permissions_of(user):
             yield Problem(
                 (*at, "vhost"),
-                f"found vhost {client.vhost!r}, in which user {user!r} may do nothing",
-                ", ".join(users[user].permissions) or "none",
+                f"found vhost {vhost!r}, in which user {user!r} may do nothing",
+                ", ".join(topology.permissions_of(user)) or "none",
                 f"or give `rabbitmq.users.{user}.permissions` an entry for it",
             )
         yield from _endpoints(topology, at, name)

@@ -100,7 +100,7 @@ def resources(topology: Topology) -> Iterator[Problem]:
     for name, user in rabbitmq.users.items():
         if name == "guest" and rabbitmq.delete_guest:
             yield Problem((*top, "users", "guest"), "found user guest while delete_guest is on", "another user")
-        for vhost in user.permissions:
+        for vhost in user.permissions or ():
             if rabbitmq.vhosts and vhost not in rabbitmq.vhosts:
                 yield unknown((*top, "users", name, "permissions", vhost), "vhost", vhost, rabbitmq.vhosts)
     for field in ("exchanges", "queues", "policies", "operator_policies"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -16,7 +17,7 @@ from rmqha_model.document.tree import Document, Lines, step
 from rmqha_model.errors import DocumentError, InconsistentDesign, Path, Place, Problem, did_you_mean
 from rmqha_model.part import kind_of
 
-__all__ = ["SIZE_MAX", "Syntax", "load", "loads"]
+__all__ = ["SIZE_MAX", "Syntax", "load", "loads", "placed"]
 
 M = TypeVar("M", bound=BaseModel)
 Syntax: TypeAlias = Literal["yaml", "json", "toml"]
@@ -44,6 +45,16 @@ def load(path: pathlib.Path | str, model: type[M]) -> M:
         reason = getattr(error, "strerror", None) or str(error)
         raise _alone(file, f"cannot be read: {printable(reason).lower()}") from None
     return loads(_decoded(raw, file), model, file=file, syntax=_SYNTAXES[path.suffix.lower()])
+
+
+def placed(path: pathlib.Path | str, problems: Iterable[Problem]) -> list[Problem]:
+    """Give *problems* of a design their places in the file it was loaded from; their words hold no secret."""
+    problems = list(problems)
+    path = pathlib.Path(path)
+    file = escaped(str(path))
+    document = _READERS[_SYNTAXES[path.suffix.lower()]](_decoded(path.read_bytes(), file), file, [])
+    settled = settle_places(problems, document) if document else problems
+    return [replace(now, found=was.found) for now, was in zip(settled, problems, strict=True)]
 
 
 def loads(text: str, model: type[M], *, file: str = "<text>", syntax: Syntax = "yaml") -> M:

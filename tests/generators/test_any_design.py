@@ -15,7 +15,7 @@ from rmqha_model.topology import Topology  # noqa: TC001 -- hypothesis reads it
 
 @pytest.mark.slow
 @pytest.mark.needs("haproxy", "keepalived", "shellcheck", "unshare", "ip")
-@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(topology=topologies())
 def test_haproxy_and_keepalived_accept_any_design(topology: Topology) -> None:
     """What the model lets through, the daemons take; a word only another release knows is told as that."""

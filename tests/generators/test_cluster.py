@@ -291,7 +291,8 @@ class TestJoin:
     def test_what_the_design_brings_back_may_go(self, tools: Callable[..., Tools]) -> None:
         """Its own users, vhosts and empty queues keep nobody from joining."""
         made = tools(**BLANK)
-        vhosts, users = {name: {} for name in ("/", *HOSTILE)}, {"admin": {}, **{name: {} for name in HOSTILE}}
+        vhosts: dict[str, Any] = {name: {} for name in ("/", *HOSTILE)}
+        users: dict[str, Any] = {name: {} for name in ("admin", *HOSTILE)}
         queues = [{"name": name, "vhost": vhost, "type": "classic"} for name in HOSTILE for vhost in ("/", name)]
         lines = {
             "list_vhosts": "\n".join(vhosts),
@@ -489,7 +490,7 @@ class TestNames:
 
     def test_users_are_found_to_the_letter(self, tools: Callable[..., Tools]) -> None:
         """The script imports the hashes, then looks for each name; names with blanks at their ends too."""
-        users = {name: {} for name in ("admin", *HOSTILE, " x ")}
+        users: dict[str, Any] = {name: {} for name in ("admin", *HOSTILE, " x ")}
         made = tools(cluster_status="echo {}", list_users='cat "$here/../users"')
         rows = [f"{name}\t[administrator]" for name in ("guest", *users)]
         (made.folder / "users").write_text("\n".join(rows) + "\n", encoding="utf-8")

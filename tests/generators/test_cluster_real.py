@@ -16,6 +16,7 @@ from daemons.rabbit_cluster import Host, RabbitCluster, why_not
 from designs import secrets_of
 
 from generators import cluster, rabbitmq
+from generators.definitions import password_hash
 from rmqha_model.document import load
 from rmqha_model.topology import Topology
 
@@ -187,6 +188,15 @@ class TestJoin:
         for host in machines.hosts.values():
             assert host.http("GET", f"http://{host.address}:15672/api/whoami", "admin", "123456")[0] == 200
             assert host.http("GET", f"http://{host.address}:15672/api/whoami", "admin", "1234567")[0] == 401
+        # Another password in the design is another hash in the file.
+        users = machines["rabbit1"].path(rabbitmq.USERS)
+        made = users.read_text(encoding="utf-8")
+        right = password_hash("123456", "article", "admin")
+        users.write_text(made.replace(right, password_hash("changed", "article", "admin")), encoding="utf-8")
+        ok(machines["rabbit1"], cluster.USERS_SCRIPT)
+        whoami = f"http://{machines['rabbit2'].address}:15672/api/whoami"
+        assert machines["rabbit2"].http("GET", whoami, "admin", "changed")[0] == 200
+        assert machines["rabbit2"].http("GET", whoami, "admin", "123456")[0] == 401
         rows = machines["rabbit3"].ctl("list_queues", "name", "type", "policy").splitlines()
         policy = "ha-all" if topology.rabbitmq.policies else ""
         assert rows == [f"worker_order\tclassic\t{policy}"]
@@ -195,8 +205,7 @@ class TestJoin:
     def test_6_member_that_was_made_anew(self, topology: Topology, machines: RabbitCluster) -> None:
         """A host that lost its disk is refused, and told with ``--reset`` it takes its old place."""
         third = machines["rabbit3"]
-        third.brokers[-1].kill()
-        third.run("pkill", "-KILL", "beam.smp")
+        third.ctl("stop")
         third.brokers[-1].wait(timeout=60)
         shutil.rmtree(third.path("/var/lib/rabbitmq/mnesia"))
         third.start_broker()

@@ -70,10 +70,14 @@ def test_authenticated_adverts_are_another_protocol() -> None:
     assert '<protocol value="51"/><drop/>' not in made[POLICY]
 
 
-def test_xml_comments_survive_any_name() -> None:
-    """Two hyphens in a design's name would end a comment; the policy stays readable XML."""
-    for text in (v for k, v in files(design(name="a--b"), "lb1").items() if k.endswith(".xml")):
-        assert ET.fromstring(text.encode()).tag in {"policy", "ipset"}  # noqa: S314 - our own
+def test_the_policy_is_for_what_comes_to_the_host() -> None:
+    """The policy is readable XML, comes before the zones, and leaves to them what it does not name."""
+    for path, text in files(design(), "lb1").items():
+        if path.endswith(".xml"):
+            parsed = ET.fromstring(text.encode())  # noqa: S314 - our own
+            if path == POLICY:
+                assert (parsed.attrib["target"], int(parsed.attrib["priority"]) < 0) == ("CONTINUE", True)
+                assert [parsed.find(f"{side}-zone").attrib["name"] for side in ("ingress", "egress")] == ["ANY", "HOST"]
 
 
 @pytest.mark.slow

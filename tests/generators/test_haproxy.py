@@ -119,6 +119,18 @@ def test_http_check_with_a_login() -> None:
     assert "check port 15672" in listen[-1]
 
 
+def test_check_of_another_port_speaks_tls_where_the_port_does() -> None:
+    """A check speaks TLS when the port it goes to does, whatever the listener's clients speak."""
+    files = {"certificate": "/tls/node.pem", "key": "/tls/node.key", "ca": "/tls/ca.pem"}
+    listeners = {
+        "amqp": {"kind": "amqp", "check": {"kind": "amqp", "port": 5671}},
+        "amqps": {"kind": "amqps", "check": {"kind": "amqp", "port": 5672}},
+    }
+    text = config(design(rabbitmq={"tls": {"clients": files}}, haproxy={"listeners": listeners}))
+    assert " check port 5671 check-ssl verify none inter" in section(text, "listen amqp")[-1]
+    assert " check port 5672 inter" in section(text, "listen amqps")[-1]
+
+
 @pytest.fixture
 def running(
     tmp_path: Path, needs: Callable[[str], str]

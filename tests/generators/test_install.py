@@ -411,3 +411,45 @@ END
         "apt-get socat, policy: 101",
         "gone",
     ]
+
+
+RPM = r"""
+printf '#!/bin/sh\nexit 1\n' >/usr/local/sbin/rpm
+cat >/usr/local/sbin/dnf <<'END'
+#!/bin/bash
+echo "dnf $*"
+exit "${DNF:-0}"
+END
+chmod 755 /usr/local/sbin/rpm /usr/local/sbin/dnf
+"""
+
+
+@pytest.mark.slow
+@ALL
+def test_on_the_rpm_family(tmp_path: Path) -> None:
+    """Packages come by dnf, whose failure is explained; the rules are included where that family's nftables reads."""
+    bundle = tree(co_located(os={"family": "rpm"}), "r1", tmp_path / "bundle")
+    script = f"""{NETWORK}{RPM}
+        DNF=1 ./install.sh --no-start --firewall nftables || echo "status $?"
+        ls /etc/sysconfig/nftables.conf 2>/dev/null || echo nothing installed
+        ./install.sh --no-start --firewall nftables | grep -E '^dnf|^added'
+        cat /etc/sysconfig/nftables.conf
+        ls -d /run/haproxy
+    """
+    ran = throwaway.run(tmp_path, script, bring={bundle: "/root/bundle"}, host="r1")
+    assert ran.returncode == 0, ran.stderr
+    packages = "procps-ng rabbitmq-server haproxy rsyslog logrotate keepalived socat nftables"
+    assert ran.stdout.splitlines() == [
+        f"packages: {packages}",
+        f"dnf --quiet --assumeyes install {packages}",
+        "status 1",
+        "nothing installed",
+        f"dnf --quiet --assumeyes install {packages}",
+        'added to /etc/sysconfig/nftables.conf: include "/etc/nftables.d/rmqha.nft"',
+        "#!/usr/sbin/nft -f",
+        "",
+        "# The ports of the stack.",
+        'include "/etc/nftables.d/rmqha.nft"',
+        "/run/haproxy",
+    ]
+    assert "https://www.rabbitmq.com/docs/install-rpm" in ran.stderr

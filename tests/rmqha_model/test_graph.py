@@ -130,3 +130,23 @@ def test_patterns_have_no_single_point_of_failure(name: str, tmp_path: Path) -> 
     file = tmp_path / "topology.yaml"
     file.write_text(PATTERNS[name].text)
     assert single_points_of_failure(load(file, Topology)) == {}
+
+
+def test_two_brokers_with_quorum_queues_by_default_survive_nothing() -> None:
+    """Where queues are quorum queues unless said otherwise, either of two brokers is a single point of failure."""
+    two = design(versions={"rabbitmq": "4.0.5"}, rabbitmq={"nodes": ["r1", "r2"]})
+    assert {str(element) for element in single_points_of_failure(two)} >= {"rabbitmq r1", "rabbitmq r2"}
+    old = design(versions={"rabbitmq": "3.10.8"}, rabbitmq={"nodes": ["r1", "r2"]})
+    assert reachable_queues(old, "app", lost("rabbitmq r1")) == {"*"}
+
+
+def test_addresses_without_load_balancers_lead_nowhere() -> None:
+    """With keepalived alone clients use the brokers, as their programs do."""
+    keepalived = {
+        "hosts": ["lb1", "lb2"],
+        "scripts": {},
+        "instances": {"i": {"virtual_router_id": 7, "virtual_addresses": ["10.0.0.100/24"]}},
+    }
+    bare = design(haproxy=None, keepalived=keepalived)
+    assert single_points_of_failure(bare) == {}
+    assert reachable_queues(bare, "app", lost("rabbitmq r1", "rabbitmq r2")) == set()

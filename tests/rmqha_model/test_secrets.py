@@ -27,13 +27,13 @@ def test_a_missing_secret_is_made_strong_and_kept(store: SecretStore) -> None:
     """A name that is new gets 32 letters and digits, in a file that only its owner reads; the next run finds it."""
     old = os.umask(0)
     try:
-        value = resolve([Need(named("cookie"), "cookie")], store, {})[named("cookie")]
+        value = resolve([Need(named("cookie"), ("cookie",))], store, {})[named("cookie")]
         store.save()
     finally:
         os.umask(old)
     assert re.fullmatch(r"[A-Za-z0-9]{32}", value)
     assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
-    assert resolve([Need(named("cookie"), "cookie")], SecretStore(store.path), {})[named("cookie")] == value
+    assert resolve([Need(named("cookie"), ("cookie",))], SecretStore(store.path), {})[named("cookie")] == value
 
 
 def test_what_stands_in_the_file_is_kept(store: SecretStore) -> None:
@@ -94,7 +94,7 @@ def test_sources(store: SecretStore, tmp_path: Path) -> None:
         Secret(command=(sys.executable, "-c", "print('from-command')")): "from-command",
         Secret.model_validate({"literal": "123456", "insecure": True}): "123456",
     }
-    values = resolve([Need(source, "x") for source in sources], store, {"HELD": "from-env"})
+    values = resolve([Need(source, ("x",)) for source in sources], store, {"HELD": "from-env"})
     assert {source: values[source] for source in sources} == sources
     assert HUSH not in repr(values)
     assert "123456" not in repr(values) + repr(list(sources))
@@ -104,11 +104,11 @@ def test_all_failures_are_named_at_once(store: SecretStore, tmp_path: Path) -> N
     """Every source that gives nothing is told, by what it is for, without output of the command."""
     loud = Secret(command=(sys.executable, "-c", f"print('{HUSH}'); raise SystemExit(3)"))
     needs = [
-        Need(Secret(env="NOT_SET"), "first"),
-        Need(Secret(file=str(tmp_path / "none")), "second"),
-        Need(loud, "third"),
-        Need(Secret(command=("/nonexistent/program",)), "fourth"),
-        Need(Secret(env="LINES"), "fifth"),
+        Need(Secret(env="NOT_SET"), ("first",)),
+        Need(Secret(file=str(tmp_path / "none")), ("second",)),
+        Need(loud, ("third",)),
+        Need(Secret(command=("/nonexistent/program",)), ("fourth",)),
+        Need(Secret(env="LINES"), ("fifth",)),
     ]
     with pytest.raises(SecretError) as caught:
         resolve(needs, store, {"LINES": "a\nb"})
@@ -120,7 +120,7 @@ def test_all_failures_are_named_at_once(store: SecretStore, tmp_path: Path) -> N
 def test_a_secret_too_long_for_its_use_is_refused(store: SecretStore) -> None:
     """A VRRP password of more than 8 bytes would be cut by keepalived: it is refused, unshown."""
     with pytest.raises(SecretError, match="longer than the 8 bytes") as caught:
-        resolve([Need(Secret(env="P"), "vrrp", 8, 8)], store, {"P": HUSH})
+        resolve([Need(Secret(env="P"), ("vrrp",), 8, 8)], store, {"P": HUSH})
     assert HUSH not in str(caught.value)
 
 

@@ -12,7 +12,7 @@ import pytest
 import rmqha_model
 from rmqha_model.broker import PartitionHandling
 from rmqha_model.document import loads, read_yaml
-from rmqha_model.errors import InconsistentDesign
+from rmqha_model.errors import InconsistentDesign, show_path
 from rmqha_model.secrets import Secret, named
 from rmqha_model.topology import Topology
 
@@ -273,7 +273,7 @@ def test_secrets_that_are_needed() -> None:
         },
         keepalived__instances__amqp__authentication={"password": {"secret": "vrrp"}},
     )
-    needs = [(need.purpose, str(need.source), need.length, need.longest) for need in topology.secret_needs()]
+    needs = [(show_path(need.path), str(need.source), need.length, need.longest) for need in topology.secret_needs()]
     assert needs == [
         ("rabbitmq.cookie", "secret erlang_cookie", 32, 255),
         ("rabbitmq.users.admin.password", "secret user_admin", 32, 255),
