@@ -183,9 +183,17 @@ def _owner(topology: Topology, address: str, up: set[Element]) -> str | None:
     return max(ranks, key=lambda host: (ranks[host], topology.hosts[host].ip), default=None)
 
 
+def _matches(pattern: str, name: str) -> bool:
+    try:
+        return bool(re.search(pattern, name))
+    except re.error:
+        # Perl's own syntax, which RabbitMQ knows and Python does not: the worst case is that it does not match.
+        return False
+
+
 def _policy_of(topology: Topology, queue: Queue) -> Policy | None:
     matching = [p for p in topology.rabbitmq.policies if p.vhost == queue.vhost and p.apply_to != "exchanges"]
-    matching = [p for p in matching if re.search(p.pattern, queue.name)]
+    matching = [p for p in matching if _matches(p.pattern, queue.name)]
     return max(matching, key=lambda policy: policy.priority, default=None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from hypothesis import assume
@@ -79,6 +80,9 @@ def documents(draw: Draw, *, text: st.SearchStrategy[str] | None = None) -> dict
         document["haproxy"] = draw(haproxy(balancers, brokers))
         if len(balancers) == 2 and draw(st.integers(0, 3)):
             document["keepalived"] = draw(keepalived(balancers, address))
+    elif len(brokers) > 1 and not draw(st.integers(0, 3)):
+        # Addresses that nothing listens behind.
+        document["keepalived"] = draw(keepalived(brokers[:2], address)) | {"scripts": {}}
     kinds = st.sampled_from(["pika", "java", "dotnet", "go"])
     document["clients"] = {
         name: {"kind": draw(kinds), "confirms": draw(st.booleans()), "prefetch": draw(st.integers(0, 200))}
@@ -128,7 +132,7 @@ def rabbitmq(draw: Draw, brokers: list[str], text: st.SearchStrategy[str]) -> di
         part["bindings"] = [{"source": source, "destination": destination, "routing_key": draw(text)}]
     if draw(st.booleans()):
         definition = draw(st.sampled_from([{"max-length": 10}, {"overflow": "reject-publish"}, {"message-ttl": "5m"}]))
-        part["policies"] = [{"name": draw(text), "pattern": draw(text), "definition": definition}]
+        part["policies"] = [{"name": draw(text), "pattern": re.escape(draw(text)), "definition": definition}]
     return part
 
 
@@ -185,7 +189,7 @@ def members(hosts: list[str]) -> st.SearchStrategy[dict[str, Any]]:
     """Who takes part in an instance, with all kinds of priorities."""
     one, two = hosts
     master = {one: {"priority": 100, "state": "MASTER"}, two: {"priority": 50}}
-    return st.sampled_from([{one: 100, two: 50}, {one: 1, two: 254}, {one: 255, two: 1}, master])
+    return st.sampled_from([{one: 100, two: 50}, {one: 1, two: 254}, {one: 255, two: 1}, master, {one: 100}])
 
 
 @st.composite

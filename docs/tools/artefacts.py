@@ -91,9 +91,8 @@ def page(examples: Path) -> str:
 
 
 def _artefacts(design: Topology) -> tuple[Artefact, ...]:
-    values = {
-        need.source: hashlib.sha256(show_path(need.path).encode()).hexdigest()[: need.length] for need in design.secret_needs()
-    }
+    needs = design.secret_needs()
+    values = {need.source: hashlib.sha256(show_path(need.path).encode()).hexdigest()[: need.length] for need in needs}
     return generate(design, Secrets(values)).artefacts
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from designs import secrets_of
 from hypothesis import HealthCheck, given, settings
-from strategies import topologies
+from strategies import hostile, topologies
 
-from generators import haproxy, identity, keepalived
+from generators import generate, haproxy, identity, keepalived
 from generators.bundle import Bundle
 from generators.validate import Status, validate
+from rmqha_model.graph import minimal_cut_sets, narrowest
 from rmqha_model.topology import Topology  # noqa: TC001 -- hypothesis reads it
 
 
@@ -29,3 +30,16 @@ def test_haproxy_and_keepalived_accept_any_design(topology: Topology) -> None:
     programs = {verdict.program for verdict in verdicts if verdict.status is Status.OK}
     assert ("haproxy" in programs) is (topology.haproxy is not None)
     assert ("keepalived" in programs) is (topology.keepalived is not None)
+
+
+@pytest.mark.slow
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@given(topology=topologies(text=hostile()))
+def test_any_design_is_generated_and_judged(topology: Topology) -> None:
+    """Whatever its names are, a design gives files, each at its own place, and can be asked what it cannot lose."""
+    bundle = generate(topology, secrets_of(topology))
+    paths = [artefact.tree_path for artefact in bundle.artefacts]
+    assert len(set(paths)) == len(paths)
+    cuts = minimal_cut_sets(topology)
+    assert all(stopped for cut, stopped in cuts.items())
+    assert set(narrowest(topology, cuts)) <= set(cuts)
