@@ -100,11 +100,15 @@ class RaftDetector(Part):
         None,
         description="How often peers are judged; RabbitMQ's own value is 5s, and a silent leader is replaced "
         "after one to "
-        "two of them. In rabbitmq.conf from 3.9, in advanced.config before.",
+        "two of them. Written to rabbitmq.conf where the release knows it there, else to advanced.config.",
     )
-    heartbeat_interval: Duration | None = Field(None, description="How often nodes beat (4.2 and newer; 100ms).")
-    scaling_factor: Annotated[float, Field(gt=0, le=100)] | None = Field(None, description="4.2 and newer; 1.5.")
-    detection_threshold: Annotated[float, Field(gt=0, le=1)] | None = Field(None, description="4.2 and newer; 0.99.")
+    heartbeat_interval: Duration | None = Field(None, description="How often nodes beat; left out, 100ms.")
+    scaling_factor: Annotated[float, Field(gt=0, le=100)] | None = Field(
+        None, description="Of the mean interval between beats; left out, 1.5."
+    )
+    detection_threshold: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="Certainty at which a peer is called gone; left out, 0.99."
+    )
 
 
 class BrokerLog(Part):

@@ -126,7 +126,8 @@ def _open_ports(topology: Topology) -> dict[int, str]:
     is_open = {
         "amqp": ports.amqp is not None,
         "amqps": tls.clients is not None,
-        "management": "rabbitmq_management" in plugins,
+        # Its plain port is closed when it has TLS.
+        "management": "rabbitmq_management" in plugins and tls.management is None,
         "management_tls": "rabbitmq_management" in plugins and tls.management is not None,
         "prometheus": "rabbitmq_prometheus" in plugins,
     }

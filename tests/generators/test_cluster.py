@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -146,7 +147,9 @@ def test_shellcheck_accepts_examples(example: Path, needs: Callable[[str], str])
 def test_shellcheck_accepts_any_names(release: str, needs: Callable[[str], str]) -> None:
     """Names that mean something to a shell make no script another script, whatever the release's commands are."""
     vhosts = {name: {"max_queues": 5} for name in ("/", *HOSTILE)}
-    policies = [{"name": name, "vhost": name, "pattern": name, "definition": {"max-length": 1}} for name in HOSTILE]
+    policies = [
+        {"name": name, "vhost": name, "pattern": re.escape(name), "definition": {"max-length": 1}} for name in HOSTILE
+    ]
     topology = broker(
         release=release,
         nodes={"r1": {}, "r2": {}, "r3": {"type": "disc" if release == "4.3" else "ram"}},
@@ -420,7 +423,7 @@ class TestNames:
             {
                 "name": name,
                 "vhost": name,
-                "pattern": name,
+                "pattern": re.escape(name),
                 "priority": number - 5,
                 "definition": {"dead-letter-routing-key": name},
             }
@@ -446,7 +449,7 @@ class TestNames:
                     "--apply-to=queues",
                     "--",
                     name,
-                    name,
+                    re.escape(name),
                 ]
                 assert json.loads(call[-1]) == {"dead-letter-routing-key": name}
         limits = [
@@ -510,7 +513,7 @@ class TestNames:
 
     @pytest.mark.slow
     @settings(max_examples=25, suppress_health_check=list(HealthCheck))
-    @given(name=hostile(), pattern=hostile(), vhost=hostile())
+    @given(name=hostile(), pattern=hostile().map(re.escape), vhost=hostile())
     def test_any_policy_arrives_to_the_letter(
         self, name: str, pattern: str, vhost: str, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
