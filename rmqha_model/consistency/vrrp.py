@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["virtual_addresses"]
 
+OWNER = 255
+"""Priority of the router that owns the address (RFC 5798 5.2.4)."""
+
 
 def virtual_addresses(topology: Topology) -> Iterator[Problem]:
     """Every instance has members that can speak to each other, and addresses of its own."""
@@ -113,6 +116,21 @@ def _vrrp(topology: Topology, at: Path, name: str) -> Iterator[Problem]:
     is_v6 = instance.virtual_addresses[0].address.version == 6
     version = instance.version or (3 if is_v6 else keepalived.global_.version or 2)
     advert = instance.advert_int
+    for host, member in keepalived.members(name).items():
+        if member.priority == OWNER and not instance.preempt:
+            # "nopreempt is incompatible with priority 255. resetting nopreempt" of keepalived 2.2.7.
+            yield Problem(
+                (*at, "members", host),
+                "found priority 255, the address owner's, which always preempts, and no preempt",
+                "a priority up to 254, or `preempt: true`",
+            )
+        if member.state == "MASTER" and not instance.preempt:
+            # "nopreempt will not work with initial state MASTER - clearing" of keepalived 2.2.7.
+            yield Problem(
+                (*at, "members", host, "state"),
+                "found state MASTER, with which keepalived preempts whatever it is told, and no preempt",
+                "state BACKUP, or `preempt: true`",
+            )
     if is_v6 and instance.version == 2:
         yield Problem((*at, "version"), "found VRRP version 2 with IPv6 addresses", "3 (RFC 5798)")
     elif version == 2 and (advert.ms % 1000 or not 1_000 <= advert.ms <= 255_000):

@@ -262,7 +262,8 @@ def world(tmp_path: Path, host: str, kind: str) -> dict[str, Any]:
     bundle.mkdir()
     for name, program in (("listen", LISTEN), ("connect", CONNECT), ("hold", HOLD)):
         (bundle / f"{name}.py").write_text(program)
-    script = WORLD.replace("LOAD", LOADS[kind]).replace("PYTHON", sys.executable)
+    # The interpreter itself: an environment may lie in a folder that is another one in there.
+    script = WORLD.replace("LOAD", LOADS[kind]).replace("PYTHON", str(Path(sys.executable).resolve()))
     script = script.replace("ACTORS", " ".join(f"{name}={n}" for name, n in ACTORS.items()))
     script = script.replace("HELD", "5672").replace("PORTS", " ".join(map(str, PORTS)))
     script = script.replace("HOST", host).replace("NUMBER", str(ACTORS[host]))
