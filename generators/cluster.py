@@ -13,7 +13,7 @@ from generators.header import header
 from generators.rabbitmq import USERS
 from generators.render import render
 from rmqha_model.errors import GenerationError
-from rmqha_model.queues import QuorumQueue
+from rmqha_model.queues import QUORUM_GROUP_SIZE, QuorumQueue
 from rmqha_model.versions import Version, supports
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ JOIN = "/usr/local/sbin/rmqha-join-cluster"
 USERS_SCRIPT = "/usr/local/sbin/rmqha-apply-users"
 POLICIES = "/usr/local/sbin/rmqha-apply-policies"
 QUEUES = "/usr/local/sbin/rmqha-apply-queues"
-
-DEFAULT_GROUP_SIZE = 3
-"""Members of a quorum queue that asks for none: `quorum_cluster_size` in RabbitMQ 3.8.12 to 4.3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +158,7 @@ def _queue(topology: Topology, queue: Queue) -> _Queue:
     members = 0
     if isinstance(queue, QuorumQueue):
         whole = Version.parse(topology.versions.rabbitmq) < Version(3, 8, 12)
-        default = len(topology.brokers) if whole else topology.rabbitmq.quorum_group_size or DEFAULT_GROUP_SIZE
+        default = len(topology.brokers) if whole else topology.rabbitmq.quorum_group_size or QUORUM_GROUP_SIZE
         members = min(queue.initial_group_size or default, len(topology.brokers))
     definition = quoting.json(queue_object(topology, queue))
     return _Queue(queue.vhost, queue.name, queue.type, members, definition)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import networkx as nx
 
 from rmqha_model.haproxy import AmqpListener, AmqpsListener
-from rmqha_model.queues import ClassicQueue, QuorumQueue, StreamQueue
+from rmqha_model.queues import QUORUM_GROUP_SIZE, ClassicQueue, QuorumQueue, StreamQueue
 
 if TYPE_CHECKING:
     from rmqha_model.clients import Client
@@ -200,8 +200,7 @@ def _policy_of(topology: Topology, queue: Queue) -> Policy | None:
 def _members(topology: Topology, queue: Queue) -> int:
     brokers = len(topology.brokers)
     if isinstance(queue, QuorumQueue):
-        # 3: rabbit's quorum_cluster_size, in its Makefile since 3.8.
-        return min(queue.initial_group_size or topology.rabbitmq.quorum_group_size or 3, brokers)
+        return min(queue.initial_group_size or topology.rabbitmq.quorum_group_size or QUORUM_GROUP_SIZE, brokers)
     if isinstance(queue, StreamQueue):
         return min(queue.initial_cluster_size or brokers, brokers)
     policy = _policy_of(topology, queue)

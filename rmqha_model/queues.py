@@ -12,6 +12,7 @@ from rmqha_model.secrets import Secret
 from rmqha_model.units import Duration, Size
 
 __all__ = [
+    "QUORUM_GROUP_SIZE",
     "Binding",
     "ClassicQueue",
     "Exchange",
@@ -24,6 +25,9 @@ __all__ = [
     "User",
     "Vhost",
 ]
+
+QUORUM_GROUP_SIZE = 3
+"""Members of a quorum queue where nobody says: quorum_cluster_size in RabbitMQ's Makefile, 3.8.12 to 4.3."""
 
 QueueType = Literal["classic", "quorum", "stream"]
 Locator = Literal["client-local", "balanced"]

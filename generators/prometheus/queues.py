@@ -11,16 +11,13 @@ from generators.prometheus.rule import Example, Rule, Watched, any_of, whole
 from generators.prometheus.scrape import QUEUES, RABBITMQ, queue_metric
 from generators.quoting import promql
 from generators.timers import broker
-from rmqha_model.queues import QuorumQueue
+from rmqha_model.queues import QUORUM_GROUP_SIZE, QuorumQueue
 from rmqha_model.versions import Version
 
 if TYPE_CHECKING:
     from rmqha_model.topology import Topology
 
 __all__ = ["default_members", "members_of", "rules"]
-
-GROUP_SIZE = 3
-"""Members of a quorum queue where nobody says: quorum_cluster_size in RabbitMQ's Makefile, 3.8.12 to 4.3."""
 
 BOUNDED = Version(3, 8, 12)
 """From here there is such a number; before, every node is a member."""
@@ -33,7 +30,7 @@ def default_members(topology: Topology) -> int:
     brokers = len(topology.brokers)
     if Version.parse(topology.versions.rabbitmq) < BOUNDED:
         return brokers
-    return min(topology.rabbitmq.quorum_group_size or GROUP_SIZE, brokers)
+    return min(topology.rabbitmq.quorum_group_size or QUORUM_GROUP_SIZE, brokers)
 
 
 def members_of(topology: Topology, queue: QuorumQueue) -> int:
