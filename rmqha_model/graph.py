@@ -175,7 +175,9 @@ def _owner(topology: Topology, address: str, up: set[Element]) -> str | None:
         if Element("keepalived", host) not in up or faulty:
             continue
         changes = (weight for weight in weights if weight and (weight > 0) == healthy)
-        ranks[host] = min(max(member.priority + sum(changes), 1), 254)
+        # The owner of the address, 255, is not judged by weights.
+        owner = member.priority == 255
+        ranks[host] = 255 if owner else min(max(member.priority + sum(changes), 1), 254)
         if not healthy:
             sick.append(host)
     if sick and not instance.preempt:

@@ -217,7 +217,9 @@ def test_takeover_as_measured(article: Topology) -> None:
 def test_clamped_priorities() -> None:
     """Weights never lead out of 1 to 254, and 255 ignores them."""
     scripts = {"chk": {"kind": "observe", "weight": 200}}
-    topology = design(keepalived={"scripts": scripts, "instances": {"VI": {"members": {"lb1": 255, "lb2": 100}}}})
+    topology = design(
+        keepalived={"scripts": scripts, "instances": {"VI": {"members": {"lb1": 255, "lb2": 100}, "preempt": True}}}
+    )
     assert vrrp.effective_priority(topology, "VI", "lb1") == 255
     assert vrrp.effective_priority(topology, "VI", "lb2") == 254
 
