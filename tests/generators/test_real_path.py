@@ -136,6 +136,11 @@ class Stack:
         assert self.balancer.run("kill", "-KILL", number).returncode == 0
         self.processes[-1].wait(SOON_S)
 
+    def declare(self) -> None:
+        """Bring users and queues into the broker, and wait until they are there."""
+        self.broker.ctl("import_definitions", DEFINITIONS)
+        within(SOON_S, lambda: "orders" in self.broker.ctl("list_queues", "name").split(), "the queue")
+
     def broker_number(self) -> str:
         """Give the broker's process number on its own host."""
         return self.broker.ctl("eval", "io:put_chars(os:getpid()).").split("ok")[0].strip()
@@ -209,8 +214,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         balancer.path(ADMIN).parent.mkdir()
         broker.start_broker()
         broker.await_broker()
-        broker.ctl("import_definitions", DEFINITIONS)
         stack = Stack(topology, folder, broker, balancer, environment)
+        stack.declare()
         try:
             stack.start_balancer()
             yield stack
@@ -323,7 +328,7 @@ def test_client_waits_for_its_queue(stack: Stack, errors: Callable[[], str]) -> 
     stack.broker.ctl("delete_queue", "orders")
     with stack.client("consume") as consumer:
         within(SOON_S, lambda: "no queue 'orders'" in errors(), "the client is refused")
-        stack.broker.ctl("import_definitions", DEFINITIONS)
+        stack.declare()
         with stack.client("publish", "1") as publisher:
             assert publisher.wait(SOON_S) == 0, errors()
         assert messages(consumer, 1) == ["message 0"]
