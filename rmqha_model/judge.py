@@ -36,7 +36,10 @@ class Judgement:
 def judge(timeline: Timeline) -> tuple[Judgement, ...]:
     """Judge a timeline by its scenario's bounds; what was not observed is judged as not kept, and says so."""
     expect = timeline.head.scenario.expect
-    return (*_of_connections(timeline, expect), *_of_flows(timeline, expect), *_of_messages(timeline, expect))
+    found = [*_of_connections(timeline, expect), *_of_flows(timeline, expect), *_of_messages(timeline, expect)]
+    judged = {judgement.bound for judgement in found}
+    missing = [bound for bound, asked in expect if asked is not None and bound not in judged]
+    return (*found, *(Judgement(bound, "", "to be seen", "nothing of it", ok=False) for bound in missing))
 
 
 def _of_connections(timeline: Timeline, expect: Expect) -> Iterator[Judgement]:

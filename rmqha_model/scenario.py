@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Scenario"]
 
+_NEEDS = {
+    "outage_below": "probes",
+    "failed_share_below": "probes",
+    "confirm_gap_below": "publishers",
+    "consumer_gap_below": "consumers",
+    "lost_max": "publishers",
+    "duplicated_max": "publishers",
+    "unknown_max": "publishers",
+}
+"""Which clients a bound is about."""
+
 LONGEST = Duration.parse("6h")
 """A longer one is a mistake of units; real hosts are kept busy for as long."""
 
@@ -54,7 +65,7 @@ class Scenario(Part):
 
     def problems(self, topology: Topology) -> tuple[Problem, ...]:
         """Give what keeps this scenario from happening to *topology*: hosts, clients, queues it does not have."""
-        return (*self._of_faults(topology), *self._of_workload(topology))
+        return (*self._of_faults(topology), *self._of_workload(topology), *self._of_bounds(topology))
 
     def check(self, topology: Topology) -> None:
         """Raise :class:`DocumentError` with every reason why this scenario cannot happen to *topology*."""
@@ -74,6 +85,9 @@ class Scenario(Part):
             elif fault.lasts is not None and fault.at.ms + fault.lasts.ms > self.duration.ms:
                 end = Duration(fault.at.ms + fault.lasts.ms)
                 yield Problem((*at, "for"), f"found an end at {end}", f"at most the scenario's {self.duration}")
+        for bound, kind in _NEEDS.items():
+            if getattr(self.expect, bound) is not None and not getattr(self.workload, kind):
+                yield Problem(("expect", bound), f"found a bound on {kind}, of which the workload has none", f"{kind}")
         seen: dict[str, str] = {}
         for kind, labels in self._labels():
             for label in labels:
@@ -126,6 +140,14 @@ class Scenario(Part):
                 for index, endpoint in enumerate(client.via):
                     if endpoint.host not in topology.hosts:
                         yield unknown((*at, "via", index, "host"), "host", endpoint.host, topology.hosts)
+
+    def _of_bounds(self, topology: Topology) -> Iterator[Problem]:
+        for bound in ("vip_absent_below", "vip_owners_max"):
+            if getattr(self.expect, bound) is not None and topology.keepalived is None:
+                yield Problem(("expect", bound), "found a bound on virtual addresses without any", "no such bound")
+        if self.expect.detection_below is not None and topology.haproxy is None:
+            found = "found a bound on load balancers, of which the design has none"
+            yield Problem(("expect", "detection_below"), found, "no such bound")
 
 
 _WORDS: dict[TargetKind, str] = {
