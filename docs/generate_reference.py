@@ -18,13 +18,15 @@ __all__ = ["main", "pages"]
 
 def pages() -> dict[Path, str]:
     """Give the pages as they have to be."""
-    from docs.tools import artefacts, commands, topology
+    from docs.tools import artefacts, commands, models
 
     texts = {
-        "topology.md": NOTICE + topology.page(),
+        "topology.md": NOTICE + models.topology(),
+        "scenario.md": NOTICE + models.scenario(),
         "cli.md": NOTICE + commands.page(),
         "artefacts.md": NOTICE + artefacts.page(ROOT / "examples"),
         "topology.schema.json": commands.output("schema"),
+        "scenario.schema.json": commands.output("schema", "scenario"),
     }
     return {REFERENCE / name: text for name, text in texts.items()}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
@@ -51,7 +51,7 @@ class Scenario(Part):
     description: Text = Field("", description="A word about it, for people.")
     workload: Workload = Field(Workload(), description="What the clients do meanwhile.")
     faults: tuple[AnyFault, ...] = Field((), description="What happens, and when.")
-    duration: Annotated[Duration, Field()] = Field(
+    duration: Duration = Field(
         Duration(60_000), description="How long it is watched; faults that still last are undone at its end."
     )
     expect: Expect = Field(Expect(), description="Bounds on what is measured.")

@@ -57,7 +57,9 @@ def union_of(annotation: Any) -> Union_ | None:
     tagged = tuple((get_args(typing.get_type_hints(m, include_extras=True)[key])[0], m) for m in members)
     reversed_words = zip(*(re.findall("[A-Z][a-z]*", m.__name__)[::-1] for m in members), strict=False)
     common = [same[0] for same in reversed_words if len(set(same)) == 1]
-    return Union_("".join(common[::-1]), key, tagged)
+    # Where their names have no word in common, the nearest class they all come from has one.
+    base = next(base for base in members[0].__mro__ if all(issubclass(member, base) for member in members))
+    return Union_("".join(common[::-1]) or base.__name__, key, tagged)
 
 
 def is_part(annotation: Any) -> bool:

@@ -1,6 +1,8 @@
-"""``rmqha schema``: the JSON Schema of topologies, for editors."""
+"""``rmqha schema``: the JSON Schemas of topologies and scenarios, for editors."""
 
 from __future__ import annotations
+
+from typing import Annotated, Literal
 
 import typer
 
@@ -10,8 +12,10 @@ __all__ = ["schema"]
 
 
 @tells_errors
-def schema() -> ExitCode:
-    """Print the JSON Schema of topologies.
+def schema(
+    document: Annotated[Literal["topology", "scenario"], typer.Argument(help="Of which document.")] = "topology",
+) -> ExitCode:
+    """Print the JSON Schema of topologies, or of scenarios.
 
     Editors complete and check with it. Save it beside your topology and put this at the topology's top:
 
@@ -20,8 +24,10 @@ def schema() -> ExitCode:
     """
     import json
 
+    from rmqha_model.scenario import Scenario
     from rmqha_model.topology import Topology
 
-    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Topology.model_json_schema()}
-    typer.echo(json.dumps(document, indent=2))
+    model = Topology if document == "topology" else Scenario
+    text = {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()}
+    typer.echo(json.dumps(text, indent=2))
     return ExitCode.DONE
