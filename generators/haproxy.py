@@ -221,14 +221,8 @@ def _check_rules(topology: Topology, secrets: Secrets, listener: Proxy) -> Itera
 
 
 def _servers(topology: Topology, listener: Proxy) -> Iterator[str]:
-    ports, tls = topology.rabbitmq.ports, topology.rabbitmq.tls
-    if isinstance(listener, ManagementListener):
-        port, encrypted = (ports.management_tls, True) if tls.management else (ports.management, False)
-    elif isinstance(listener, AmqpsListener) and listener.mode == "pass_through":
-        port, encrypted = ports.amqps, True
-    else:
-        port, encrypted = ports.amqp or 0, False
-    shared = _server_options(topology, listener, encrypted=encrypted)
+    port, _ = topology.server_port(listener)
+    shared = _server_options(topology, listener)
     servers = listener.servers or {host: Server() for host in topology.brokers}
     for host, server in servers.items():
         address = topology.full_name(host) if listener.server_address == "name" else topology.ip(host)
@@ -243,25 +237,14 @@ def _servers(topology: Topology, listener: Proxy) -> Iterator[str]:
         yield " ".join(words)
 
 
-def _encrypted_ports(topology: Topology) -> set[int]:
-    """Give the brokers' ports at which a check has to speak TLS."""
-    ports, tls = topology.rabbitmq.ports, topology.rabbitmq.tls
-    return ({ports.amqps} if tls.clients else set()) | ({ports.management_tls} if tls.management else set())
-
-
-def _server_options(topology: Topology, listener: Proxy, *, encrypted: bool) -> list[str]:
+def _server_options(topology: Topology, listener: Proxy) -> list[str]:
     check, server = listener.check, listener.server
     words: list[str] = []
     if not isinstance(check, NoCheck):
         words.append("check")
-        if isinstance(check, HttpCheck):
-            tls = topology.rabbitmq.tls.management is not None
-            port = topology.rabbitmq.ports.management_tls if tls else topology.rabbitmq.ports.management
-            words.append(f"port {check.port or port}")
-            encrypted = tls
-        elif check.port is not None:
-            words.append(f"port {check.port}")
-            encrypted = check.port in _encrypted_ports(topology)
+        port, encrypted = topology.check_port(listener)
+        if isinstance(check, HttpCheck) or check.port is not None:
+            words.append(f"port {port}")
         if encrypted and check.kind != "tcp":
             # The check asks whether the broker lives; who it is, the client's own TLS verifies end to end.
             words.append("check-ssl verify none")

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from rmqha_model.haproxy import (
     AmqpListener,
     AmqpsListener,
-    HttpCheck,
     ManagementListener,
-    NoCheck,
     PrometheusListener,
     StatsListener,
 )
@@ -178,24 +176,11 @@ class Matrix:
     def _backend_ports(self) -> dict[str, dict[int, str]]:
         """Give the ports of each broker that load balancers connect to, for clients and for checks."""
         topology, haproxy = self._topology, self._topology.haproxy
-        ports, tls = topology.rabbitmq.ports, topology.rabbitmq.tls
-        management = ports.management_tls if tls.management else ports.management
         found: dict[str, dict[int, str]] = defaultdict(dict)
         for name, listener in (haproxy.listeners if haproxy else {}).items():
             if not isinstance(listener, PROXIES):
                 continue
-            if isinstance(listener, ManagementListener):
-                server = management
-            elif isinstance(listener, AmqpsListener) and listener.mode == "pass_through":
-                server = ports.amqps
-            else:
-                server = ports.amqp or ports.amqps
-            check = listener.check
-            checked = server
-            if isinstance(check, HttpCheck):
-                checked = check.port or management
-            elif not isinstance(check, NoCheck):
-                checked = check.port or server
+            server, checked = topology.server_port(listener)[0], topology.check_port(listener)[0]
             for host in listener.servers or topology.brokers:
                 found[host].setdefault(server, f"servers of {name}")
                 found[host].setdefault(checked, f"checks of {name}")

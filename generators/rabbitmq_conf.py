@@ -126,6 +126,7 @@ class Configuration:
             ("How the nodes find each other.", self._formation),
             ("How a lost node is noticed, and what follows.", self._failures),
             ("Queues.", self._queues),
+            (self._why_connections(), self._connections),
             ("The rest.", self._rest),
         ):
             self._left_out = []
@@ -243,6 +244,15 @@ class Configuration:
             # Classic queues look at this one until 4.0 (rabbit_queue_master_location_misc.erl).
             settings.append(("queue_master_locator", {"balanced": "min-masters"}.get(locator, locator)))
         return settings
+
+    def _connections(self) -> Settings:
+        return self._maybe("log.connection.level", self._topology.connection_log_level())
+
+    def _why_connections(self) -> str:
+        if self._topology.rabbitmq.log.connection_level is not None:
+            return "Which news of connections are logged."
+        # Measured on 3.8.9, 3.10.8, 4.0.5 and 4.3.6: none at error, and refused logins are still told.
+        return "Each check of a load balancer is a connection: below error, it would cost three lines of the log."
 
     def _rest(self) -> Settings:
         rabbitmq = self._topology.rabbitmq

@@ -117,6 +117,12 @@ class BrokerLog(Part):
     level: Literal["debug", "info", "warning", "error", "critical", "none"] = Field(
         "info", description="Failovers and lost connections are told at info."
     )
+    connection_level: Literal["debug", "info", "warning", "error", "critical", "none"] | None = Field(
+        None,
+        description="Of connections alone. Left out: `error` where HAProxy's checks speak AMQP, as each of them costs "
+        "the broker three lines below it; else that of `level`. `error` still tells of refused logins and missed "
+        "heartbeats, and no longer who came and went.",
+    )
 
 
 Ratio = Annotated[float, Field(gt=0, le=1)]

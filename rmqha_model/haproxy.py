@@ -149,7 +149,7 @@ class HttpCheck(_Check):
     kind: Literal["http"] = Field(description="Ask the management API.")
     path: Annotated[str, _HTTP_PATH] = Field(
         "/api/health/checks/ready-to-serve-clients",
-        description="The endpoint. ready-to-serve-clients needs no login, and RabbitMQ 4.1.2 or newer.",
+        description="The endpoint. ready-to-serve-clients needs no login, and RabbitMQ 4.1.1 or newer.",
     )
     user: ResourceName | None = Field(None, description="One of the broker's users, with the monitoring tag.")
 

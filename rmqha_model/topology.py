@@ -12,7 +12,16 @@ from rmqha_model.broker import PartitionHandling, RabbitMQ
 from rmqha_model.clients import Client
 from rmqha_model.consistency import contradictions
 from rmqha_model.errors import InconsistentDesign
-from rmqha_model.haproxy import AmqpListener, AmqpsListener, HAProxy, StatsListener
+from rmqha_model.haproxy import (
+    AmqpCheck,
+    AmqpListener,
+    AmqpsListener,
+    HAProxy,
+    HttpCheck,
+    ManagementListener,
+    NoCheck,
+    StatsListener,
+)
 from rmqha_model.host import Host, OperatingSystem
 from rmqha_model.keepalived import Keepalived
 from rmqha_model.names import DomainName, HostName, Label, Named, Network, Text
@@ -136,6 +145,38 @@ class Topology(Part):
             return self.rabbitmq.partition_handling
         # pause_minority with two nodes stops both when either is lost: half is no majority.
         return PartitionHandling(strategy="pause_minority" if len(self.brokers) >= 3 else "ignore")
+
+    def server_port(self, listener: AmqpListener | AmqpsListener | ManagementListener) -> tuple[int, bool]:
+        """Give the brokers' port *listener* leads to, and whether TLS is spoken there."""
+        ports, tls = self.rabbitmq.ports, self.rabbitmq.tls
+        if isinstance(listener, ManagementListener):
+            return (ports.management_tls, True) if tls.management else (ports.management, False)
+        if isinstance(listener, AmqpsListener) and listener.mode == "pass_through":
+            return ports.amqps, True
+        # A design whose brokers have no plain port is refused with such a listener.
+        return ports.amqp or ports.amqps, False
+
+    def check_port(self, listener: AmqpListener | AmqpsListener | ManagementListener) -> tuple[int, bool]:
+        """Give the brokers' port that *listener* checks, and whether TLS is spoken there."""
+        check, ports, tls = listener.check, self.rabbitmq.ports, self.rabbitmq.tls
+        if isinstance(check, HttpCheck):
+            port = ports.management_tls if tls.management else ports.management
+            return check.port or port, tls.management is not None
+        if isinstance(check, NoCheck) or check.port is None:
+            return self.server_port(listener)
+        encrypted = {ports.amqps} if tls.clients else set()
+        encrypted |= {ports.management_tls} if tls.management else set()
+        return check.port, check.port in encrypted
+
+    def connection_log_level(self) -> str | None:
+        """Give the level from which brokers log connections; ``None`` where it is the level of everything."""
+        log = self.rabbitmq.log
+        if log.connection_level is not None:
+            return log.connection_level
+        listeners = self.haproxy.listeners.values() if self.haproxy else ()
+        checked = any(isinstance(getattr(listener, "check", None), AmqpCheck) for listener in listeners)
+        # Where the level of everything is error or above, the checks are silent already.
+        return "error" if checked and log.level in ("debug", "info", "warning") else None
 
     def user_of(self, client: Client) -> str:
         """Give the broker's user that *client* logs in as."""

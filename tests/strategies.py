@@ -113,6 +113,7 @@ def rabbitmq(draw: Draw, brokers: list[str], text: st.SearchStrategy[str]) -> di
     maybe(draw, part, "definitions_at_boot", st.booleans())
     maybe(draw, part, "quorum_group_size", st.sampled_from([1, 3, 5]))
     maybe(draw, part, "delete_guest", st.booleans())
+    maybe(draw, part, "log", st.sampled_from([{"level": "error"}, {"connection_level": "info"}, {"level": "debug"}]))
     names = draw(st.lists(text, min_size=1, max_size=3, unique=True))
     assume("guest" not in names)
     part["users"] = {name: {"tags": draw(st.sampled_from([[], ["monitoring"], ["administrator"]]))} for name in names}

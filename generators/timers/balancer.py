@@ -64,6 +64,10 @@ def frozen(topology: Topology, listener: Proxy) -> Span:
     if isinstance(listener.check, TcpCheck):
         why = "a check that only connects is answered by the kernel, until the broker's backlog is full"
         return never(why, "HAProxy src/tcpcheck.c tcpcheck_eval_connect; measured", VERSIONS)
+    if isinstance(listener.check, NoCheck) or topology.check_port(listener)[1]:
+        # A TLS handshake that is not answered ends as the connect it is part of: CO_FL_WAIT_XPRT in
+        # tcpcheck_eval_connect; attempts of min(inter, timeout connect) measured on 2.2.9, 2.6.12, 3.0.11 and 3.2.26.
+        return silent(topology, listener)
     check = _timeout(topology, listener, "check")
     if check is None:
         inter = _inter(listener)

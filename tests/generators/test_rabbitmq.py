@@ -301,6 +301,29 @@ def test_limits_in_the_units_the_broker_reads() -> None:
     assert not [key for key in conf(broker(disk_free_limit=None)) if "disk" in key]
 
 
+@pytest.mark.parametrize("release", ["3.8.9", "3.10.8", "4.0.5", "4.3.6"])
+def test_checks_that_speak_amqp_are_not_logged(release: str) -> None:
+    """Connections are logged from error on where checks are some, and the file says why in a comment above."""
+    text = files(broker(release=release))["rabbitmq.conf"].content
+    comment, setting = text.partition("log.connection.level")[0].splitlines()[-1], settings_of(text)
+    assert setting["log.connection.level"] == "error"
+    assert setting["log.file.level"] == "info"
+    assert comment.startswith("# Each check of a load balancer is a connection")
+
+
+def test_stated_level_of_connections_is_written() -> None:
+    """A level that the design states is written without a reason that is not its own."""
+    text = files(broker(log={"connection_level": "info"}))["rabbitmq.conf"].content
+    assert "log.connection.level = info" in text
+    assert "check" not in text
+
+
+def test_level_of_connections_is_left_alone_without_checks() -> None:
+    """Where nothing speaks AMQP to the brokers but clients, nothing is said of connections."""
+    topology = design(haproxy={"listeners": {"amqp": {"kind": "amqp", "check": {"kind": "tcp"}}}})
+    assert "log.connection.level" not in conf(topology)
+
+
 class TestEnvironment:
     """rabbitmq-env.conf."""
 

@@ -40,6 +40,7 @@ def proxied(check: dict[str, Any], **changes: Any) -> Topology:
     )
 
 
+CERTIFICATE = {"certificate": "/tls/node.pem", "key": "/tls/node.key", "ca": "/tls/ca.pem"}
 TUTORIAL = {"kind": "tcp", "inter": "5s", "fastinter": None, "downinter": None, "rise": 2, "fall": 3}
 
 
@@ -73,6 +74,49 @@ def test_detection_of_a_frozen_broker(timeouts: dict[str, str], expected: tuple[
     """A check that waits for an answer finds a frozen broker, measured after 11.4 s; short limits may be overrun."""
     topology = proxied({"kind": "amqp", "inter": "2s", "fastinter": None, "fall": 3}, timeouts=timeouts)
     assert bounds(balancer.frozen(topology, listener(topology))) == expected
+
+
+@pytest.mark.parametrize(
+    ("check", "connect", "expected"),
+    [
+        (None, "1s", (7, 9)),
+        ("3s", "5s", (7, 9)),
+        ("1s", "5s", (7, 9)),
+        ("3s", "1s", (4, 6)),
+    ],
+)
+@pytest.mark.parametrize("kind", [{"kind": "amqp"}, {"kind": "http", "path": "/api/overview", "user": "admin"}])
+def test_detection_of_a_frozen_broker_behind_tls(
+    kind: dict[str, str], check: str | None, connect: str, expected: tuple[float, float]
+) -> None:
+    """A handshake without an answer ends as a connect does, whatever `timeout check` says: measured 7.1 and 8.2 s."""
+    topology = proxied(
+        kind | {"inter": "2s", "fastinter": "500ms", "fall": 3},
+        amqp={"kind": "amqps"},
+        timeouts={"connect": connect} | ({"check": check} if check else {}),
+        rabbitmq={"tls": {"clients": CERTIFICATE, "management": CERTIFICATE}},
+        clients={"app": {"tls": True}},
+    )
+    assert bounds(balancer.frozen(topology, listener(topology))) == expected
+
+
+def test_a_plain_check_behind_a_listener_with_tls() -> None:
+    """What counts is the port that is checked: in the clear an attempt ends with `timeout check`."""
+    topology = proxied(
+        {"kind": "amqp", "port": 5672, "inter": "2s", "fastinter": "500ms", "fall": 3},
+        amqp={"kind": "amqps"},
+        timeouts={"check": "3s", "connect": "5s"},
+        rabbitmq={"tls": {"clients": CERTIFICATE}},
+        clients={"app": {"tls": True}},
+    )
+    assert bounds(balancer.frozen(topology, listener(topology))) == (10, 12)
+
+
+def test_no_check_finds_no_frozen_broker() -> None:
+    """Without a check nothing is found, whether or not there is a limit for checks."""
+    for timeouts in ({}, {"check": "2s"}):
+        topology = proxied({"kind": "none"}, timeouts=timeouts)
+        assert balancer.frozen(topology, listener(topology)).is_never
 
 
 def test_recovery_as_measured(article: Topology) -> None:

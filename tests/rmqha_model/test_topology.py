@@ -13,8 +13,10 @@ import rmqha_model
 from rmqha_model.broker import PartitionHandling
 from rmqha_model.document import loads, read_yaml
 from rmqha_model.errors import InconsistentDesign, show_path
+from rmqha_model.haproxy import HttpCheck
 from rmqha_model.secrets import Secret, named
 from rmqha_model.topology import Topology
+from rmqha_model.versions import features
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.yaml") if path.name != "secrets.yaml")
@@ -176,6 +178,69 @@ def test_partition_handling(release: str, nodes: int, stated: str | None, expect
     topology = design(rabbitmq={"nodes": names, "partition_handling": stated}, versions={"rabbitmq": release})
     handling = topology.partition_handling()
     assert (handling and handling.strategy) == expected
+
+
+@pytest.mark.parametrize(
+    ("check", "log", "expected"),
+    [
+        ("amqp", {}, "error"),
+        ("amqp", {"level": "debug"}, "error"),
+        ("amqp", {"level": "error"}, None),
+        ("amqp", {"level": "none"}, None),
+        ("amqp", {"connection_level": "info"}, "info"),
+        ("tcp", {}, None),
+        ("tcp", {"connection_level": "warning"}, "warning"),
+        ("http", {}, None),
+        ("none", {}, None),
+    ],
+)
+def test_level_of_connections(check: str, log: dict[str, str], expected: str | None) -> None:
+    """Where checks speak AMQP, connections are told of from error on, unless the design says or logs less anyway."""
+    listeners = {"amqp": {"kind": "amqp", "check": {"kind": check}}, "stats": {"kind": "stats"}}
+    topology = design(rabbitmq__log=log, haproxy__listeners=listeners, versions={"rabbitmq": "4.3"})
+    assert topology.connection_log_level() == expected
+
+
+def test_level_of_connections_without_a_load_balancer() -> None:
+    """Nobody checks, nothing is said."""
+    assert example("no-vip.yaml").haproxy is None
+    assert example("no-vip.yaml").connection_log_level() is None
+
+
+@pytest.mark.parametrize(
+    ("listener", "server", "checked"),
+    [
+        ({"kind": "amqp"}, (5672, False), (5672, False)),
+        ({"kind": "amqp", "check": {"kind": "none"}}, (5672, False), (5672, False)),
+        ({"kind": "amqp", "check": {"kind": "amqp", "port": 5671}}, (5672, False), (5671, True)),
+        ({"kind": "amqps"}, (5671, True), (5671, True)),
+        ({"kind": "amqps", "check": {"kind": "tcp", "port": 5672}}, (5671, True), (5672, False)),
+        ({"kind": "amqps", "mode": "terminate", "certificate": "/tls/a.pem"}, (5672, False), (5672, False)),
+        ({"kind": "amqp", "check": {"kind": "http"}}, (5672, False), (15671, True)),
+        ({"kind": "amqp", "check": {"kind": "http", "port": 8443}}, (5672, False), (8443, True)),
+        ({"kind": "management", "check": {"kind": "tcp", "port": 15671}}, (15671, True), (15671, True)),
+    ],
+)
+def test_ports_behind_a_listener(listener: dict[str, Any], server: tuple[int, bool], checked: tuple[int, bool]) -> None:
+    """Where clients' connections and checks go, and whether TLS is spoken there."""
+    files = {"certificate": "/tls/node.pem", "key": "/tls/node.key", "ca": "/tls/ca.pem"}
+    topology = design(
+        rabbitmq__tls={"clients": files, "management": files},
+        haproxy__listeners={"one": listener},
+        versions={"rabbitmq": "4.3"},
+        clients={"app": {"tls": True, "endpoints": "brokers"}},
+    )
+    assert topology.haproxy
+    one: Any = topology.haproxy.listeners["one"]
+    assert (topology.server_port(one), topology.check_port(one)) == (server, checked)
+
+
+def test_release_of_the_default_endpoint_is_that_of_the_table() -> None:
+    """What the field says of its default is what a design is judged by."""
+    field = HttpCheck.model_fields["path"]
+    assert field.default.endswith("/ready-to-serve-clients")
+    released = features()["rabbitmq.ready_to_serve_clients"].releases
+    assert released.replace(" and ", " or ") in str(field.description)
 
 
 def test_users_of_clients() -> None:
