@@ -1,4 +1,4 @@
-"""Bad designs: each file of ``tests/bad`` is a mistake somebody makes, the ``.txt`` beside it what is said of it.
+"""Bad designs and scenarios: each file of ``tests/bad`` is a mistake somebody makes, the ``.txt`` what is said of it.
 
 ``pytest tests/rmqha_model/test_bad.py --snapshot-update`` writes the texts anew; read the difference as a user would:
 it must say where, what was found, what is allowed, and what to do.
@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, TypeAlias, get_args
 import pytest
 
 from rmqha_model import names, units
-from rmqha_model.document import _READERS, _SYNTAXES, load
-from rmqha_model.errors import DocumentError, Problem, show_path
+from rmqha_model.document import _READERS, _SYNTAXES, load, placed
+from rmqha_model.errors import DocumentError, Place, Problem, show_path
+from rmqha_model.scenario import Scenario
 from rmqha_model.topology import Topology
 from rmqha_model.versions import features
 
@@ -41,8 +42,21 @@ def _beside_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
 @functools.cache
 def problems(name: str) -> tuple[Problem, ...]:
     """Give what is wrong with a file."""
+    if name.startswith("scenario-"):
+        return of_scenario(name)
     with pytest.raises(DocumentError) as caught:
         load(name, Topology)
+    return caught.value.problems
+
+
+def of_scenario(name: str) -> tuple[Problem, ...]:
+    """Give what is wrong with a scenario alone, or with having it happen to the example its first line names."""
+    design = re.match(r"# for: (\S+)", (BAD / name).read_text("utf-8"))
+    if design:
+        found = load(name, Scenario).problems(load(ROOT / f"examples/{design[1]}.yaml", Topology))
+        return tuple(sorted(placed(name, found), key=lambda problem: problem.place or Place(name, 0, 0)))
+    with pytest.raises(DocumentError) as caught:
+        load(name, Scenario)
     return caught.value.problems
 
 
@@ -160,7 +174,7 @@ def test_command_line(name: str, rmqha: Callable[..., subprocess.CompletedProces
 # -- nothing is left out --------------------------------------------------------------------------
 
 MODEL = ROOT / "rmqha_model"
-RULES = sorted((MODEL / "consistency").glob("*.py"))
+RULES = [*sorted((MODEL / "consistency").glob("*.py")), MODEL / "scenario.py"]
 MODULES = [path for path in sorted(MODEL.glob("*.py")) if "refuse(" in path.read_text("utf-8")]
 HELPERS = {"repeated": "found '.+' a second time"}
 HELPERS |= dict.fromkeys(("unknown", "missing"), "found {} '.+', which .+ does not have")
