@@ -5,11 +5,16 @@ Dependencies come from ``pyproject.toml``, each session from the group of its na
 
 from __future__ import annotations
 
+import argparse
+import itertools
+import math
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import nox
+from nox.command import CommandFailed
 from packaging.requirements import Requirement
 
 nox.needs_version = ">=2025.5.1"
@@ -19,6 +24,10 @@ nox.options.sessions = ["lint", "types", "tests"]
 
 PYPROJECT: dict[str, Any] = nox.project.load_toml("pyproject.toml")
 PACKAGES = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+
+DESIGNS = ("article", "article-fixed", "dedicated-lb", "tls")
+RELEASES = ("bookworm", "trixie", "bullseye", "sid")
+"""What ``integration-full`` goes through; the releases that most people have come first."""
 
 
 def group(name: str) -> tuple[str, ...]:
@@ -53,9 +62,59 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def integration(session: nox.Session) -> None:
-    """The tests that run the real programs, none of which may be absent."""
-    session.install("-e.", *group("test"))
-    session.run("python", "-m", "pytest", "-m", "daemon", *session.posargs, env={"RMQHA_REQUIRE_DAEMONS": "1"})
+    """Two designs on real hosts: the tutorial's and a sound one, each with representative faults."""
+    session.install("-e.[lab]", *group("test"))
+    _needs_a_lab(session)
+    failed = []
+    for design in ("article", "article-fixed"):
+        lab, evidence = f"nox-{design}", f"build/evidence/{design}-bookworm"
+        try:
+            session.run("rmqha", "lab", "up", f"examples/{design}.yaml", "--name", lab)
+            words = ("--name", lab, "--evidence", evidence, *session.posargs)
+            session.run("rmqha", "lab", "test", f"examples/{design}.yaml", *words)
+            if design == "article-fixed":
+                # Damage done by hand, whose cause the diagnosis must name.
+                tests = ("tests/integration/test_diagnose_real.py", "-k", "cookie or hosts or haproxy")
+                session.run("python", "-m", "pytest", *tests, env={"RMQHA_LAB": lab})
+        except CommandFailed:
+            failed.append(design)
+        finally:
+            session.run("rmqha", "lab", "down", lab, success_codes=[0, 1, 2])
+    if failed:
+        session.error(f"not as designed: {', '.join(failed)}; build/evidence/*/summary.md")
+
+
+@nox.session(name="integration-full")
+def integration_full(session: nox.Session) -> None:
+    """The whole catalogue on four designs and four releases: hours, and it goes on where it was stopped.
+
+    -- [--into FOLDER] [--budget MINUTES] [--only WORD ...], where a word is a design or a release.
+    """
+    parser = argparse.ArgumentParser(prog="nox -s integration-full --")
+    parser.add_argument("--into", default="build/evidence/full", help="folder that the evidence goes to")
+    parser.add_argument("--budget", type=float, default=math.inf, help="minutes after which nothing new is begun")
+    parser.add_argument("--only", nargs="+", default=[], choices=[*DESIGNS, *RELEASES], help="designs, releases")
+    asked = parser.parse_args(session.posargs)
+    session.install("-e.[lab]", *group("test"))
+    _needs_a_lab(session)
+    end = time.monotonic() + 60 * asked.budget
+    left = []
+    for release, design in itertools.product(RELEASES, DESIGNS):
+        wanted = [word for word in asked.only if word in DESIGNS], [word for word in asked.only if word in RELEASES]
+        if (wanted[0] and design not in wanted[0]) or (wanted[1] and release not in wanted[1]):
+            continue
+        minutes = (end - time.monotonic()) / 60
+        if minutes <= 0:
+            left.append(f"{design} on {release}")
+            continue
+        words = ["--release", release, "--name", f"full-{design}-{release}", "--faults", "all", "--resume"]
+        words += ["--evidence", f"{asked.into}/{release}/{design}"]
+        words += [] if math.isinf(minutes) else ["--budget", f"{minutes:.1f}"]
+        # What a design cannot survive is told and goes on; that it could not be tested at all is told too.
+        session.run("rmqha", "lab", "test", f"examples/{design}.yaml", *words, success_codes=[0, 1, 2])
+    if left:
+        session.log(f"not begun for want of time, the same command goes on: {', '.join(left)}")
+    session.log(f"the results are in {asked.into}/RELEASE/DESIGN/summary.md")
 
 
 @nox.session
@@ -99,6 +158,16 @@ def dev(session: nox.Session) -> None:
     python = Path(".venv", "bin", "python").resolve()
     session.run("python", "-m", "venv", ".venv", external=True)
     session.run(str(python), "-m", "pip", "install", "-e.[all]", *group("dev"), external=True)
+
+
+def _needs_a_lab(session: nox.Session) -> None:
+    """Go on only on a machine that can hold a lab; else say what it lacks, and skip, or fail where CI demands it."""
+    told = session.run("rmqha", "lab", "doctor", silent=True, success_codes=[0, 1, 2])
+    if isinstance(told, str) and ("missing:" in told or "error:" in told):
+        words = f"this machine cannot hold a lab:\n{told.strip()}"
+        if os.environ.get("RMQHA_REQUIRE_DAEMONS") == "1":
+            session.error(words)
+        session.skip(words)
 
 
 def _floor(requirement: Requirement) -> str:

@@ -6,16 +6,17 @@ import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from integration.errors import CommandFailed
 
 if TYPE_CHECKING:
     from generators.bundle import Bundle
+    from integration.faults.steps import Step
     from rmqha_model.secrets import Secrets
     from rmqha_model.topology import Topology
 
-__all__ = ["Done", "Host", "Stack", "checked"]
+__all__ = ["Distant", "Done", "Host", "Insured", "Stack", "checked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,39 @@ class Stack(Protocol):
 
     def lose(self, host: str, share: float) -> contextlib.AbstractContextManager[None]:
         """Drop, while entered, a random *share* (0 to 1) of the packets to and from *host*."""
+
+
+@runtime_checkable
+class Insured(Protocol):
+    """A stack whose hosts undo a fault by themselves when they hear no more of who did it."""
+
+    def insure(self, number: int, steps: Sequence[Step]) -> None:
+        """Have the hosts carry out *steps*, which undo the fault of this *number*, should they hear nothing from here.
+
+        Raises:
+            NotPossible: this fault is not allowed, or cannot be undone by a host alone; nothing was done.
+        """
+
+    def release(self, number: int) -> None:
+        """Let the hosts forget the fault with this *number*, which is undone."""
+
+
+@runtime_checkable
+class Distant(Protocol):
+    """A stack whose hosts are not on this machine: no program of this one can have their networks and files."""
+
+    def relayed(self, host: str, endpoint: tuple[str, int]) -> contextlib.AbstractContextManager[tuple[str, int]]:
+        """Give, while entered, an endpoint of this machine that leads to *endpoint* as *host* itself reaches it.
+
+        Raises:
+            LabError: the host gets no connection; the text is the reason.
+        """
+
+    def observer_command(self, host: str) -> list[str]:
+        """Give the command line of a program that does on this machine what ``integration.observe`` does in a lab."""
+
+    def behind_s(self, host: str) -> float:
+        """Give by how much this machine's CLOCK_MONOTONIC is behind the wall clock of *host*."""
 
 
 def checked(host: str, done: Done) -> str:

@@ -23,6 +23,7 @@ from rmqha_model.events import (
     ServerState,
     VipHeld,
 )
+from rmqha_model.faults import CATALOGUE, RollingRestart
 
 if TYPE_CHECKING:
     from rmqha_model.timeline import Timeline
@@ -141,9 +142,11 @@ def confirm_gaps(timeline: Timeline) -> dict[str, Gap]:
 
 def consumer_gaps(timeline: Timeline) -> dict[str, Gap]:
     """Give, for each consumer, the longest time without a delivery."""
+    end = window(timeline)[1]
     given: dict[str, list[float]] = {}
     for event in timeline.only(Delivered):
-        given.setdefault(event.client, []).append(event.t)
+        if event.t < end:  # What is drained after the end is nobody's work.
+            given.setdefault(event.client, []).append(event.t)
     return {name: _gap(times, window(timeline)) for name, times in given.items()}
 
 
@@ -206,7 +209,7 @@ def detections(timeline: Timeline) -> tuple[Detection, ...]:
     for fault in timeline.only(FaultBegan):
         until = ends.get(fault.index)
         for (host, proxy, server), seen in states.items():
-            if server in fault.hosts:
+            if server in fault.hosts and _hits_brokers(timeline, fault):
                 down = _first(seen, fault.t, up=False)
                 up = None if until is None or down is None else _first(seen, max(until, down), up=True)
                 found.append(
@@ -220,6 +223,15 @@ def detections(timeline: Timeline) -> tuple[Detection, ...]:
                     )
                 )
     return tuple(found)
+
+
+def _hits_brokers(timeline: Timeline, event: FaultBegan) -> bool:
+    """Tell whether a fault is one of brokers or of whole hosts, and not of another daemon beside a broker."""
+    faults = timeline.head.scenario.faults
+    fault = faults[event.index] if event.index < len(faults) else None
+    if isinstance(fault, RollingRestart):
+        return fault.layer == "brokers"
+    return CATALOGUE[event.fault].target in {"broker", "host"}
 
 
 def _first(states: Iterable[ServerState], after: float, *, up: bool) -> float | None:

@@ -40,7 +40,9 @@ def pages() -> dict[Path, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["artefacts.md", "cli.md", "scenario.md", "topology.md", "scenario.schema.json", "topology.schema.json"])
+@pytest.mark.parametrize(
+    "page", ["artefacts.md", "cli.md", "scenario.md", "topology.md", "scenario.schema.json", "topology.schema.json"]
+)
 def test_reference_is_current(page: str, pages: dict[Path, str]) -> None:
     """Each page is what the code gives; if not: ``python docs/generate_reference.py``."""
     path = generate_reference.REFERENCE / page

@@ -11,6 +11,7 @@ from rmqha_model.cli.exits import ExitCode
 from rmqha_model.cli.generate import generate
 from rmqha_model.cli.graph import graph
 from rmqha_model.cli.init import init
+from rmqha_model.cli.lab import lab
 from rmqha_model.cli.schema import schema
 
 __all__ = ["app", "main"]
@@ -34,6 +35,7 @@ app.command()(init)
 app.command()(generate)
 app.command()(graph)
 app.command()(schema)
+app.add_typer(lab)
 
 
 def _version(asked: bool) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import typer
 
-__all__ = ["print_diff", "print_json", "spinner", "tell"]
+__all__ = ["print_diff", "print_json", "spinner", "steps", "tell"]
 
 
 def tell(text: str, fg: str | None = None) -> None:
@@ -40,3 +41,21 @@ def spinner(text: str) -> Iterator[Callable[[str], None]]:
 
     with Console(stderr=True).status(text) as status:
         yield lambda step: status.update(f"{text}: {step}")
+
+
+@contextlib.contextmanager
+def steps(text: str) -> Iterator[Callable[[str], None]]:
+    """Show what very long work is at: on a terminal as :func:`spinner`, elsewhere a line for each new step."""
+    if sys.stderr.isatty():
+        with spinner(text) as on_step:
+            yield on_step
+        return
+    began, last = time.monotonic(), ""
+
+    def told(step: str) -> None:
+        nonlocal last
+        if step != last:
+            last = step
+            tell(f"{time.monotonic() - began:6.1f} s  {step}")
+
+    yield told

@@ -175,7 +175,9 @@ def test_command_line(name: str, rmqha: Callable[..., subprocess.CompletedProces
 
 MODEL = ROOT / "rmqha_model"
 RULES = [*sorted((MODEL / "consistency").glob("*.py")), MODEL / "scenario.py"]
-MODULES = [path for path in sorted(MODEL.glob("*.py")) if "refuse(" in path.read_text("utf-8")]
+MODULES = [
+    path for path in sorted({*MODEL.glob("*.py"), *MODEL.glob("faults/*.py")}) if "refuse(" in path.read_text("utf-8")
+]
 HELPERS = {"repeated": "found '.+' a second time"}
 HELPERS |= dict.fromkeys(("unknown", "missing"), "found {} '.+', which .+ does not have")
 

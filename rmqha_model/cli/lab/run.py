@@ -1,0 +1,78 @@
+"""``rmqha lab run``: a scenario on a lab."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rmqha_model.cli.exits import ExitCode, tells_errors
+from rmqha_model.cli.lab.choice import LabName
+from rmqha_model.cli.output import print_json, steps, tell
+
+if TYPE_CHECKING:
+    from rmqha_model.topology import Topology
+
+__all__ = ["run"]
+
+
+@tells_errors
+def run(
+    scenario: Annotated[Path, typer.Argument(help="The scenario: YAML, JSON or TOML.", show_default=False)],
+    lab: LabName = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Where the timeline goes, as JSON lines; .gz compresses it."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the clients' random waits.")] = 0,
+    logs: Annotated[
+        Path | None, typer.Option("--logs", help="A folder that keeps what each client and observer wrote.")
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print the measures as JSON.")] = False,
+) -> ExitCode:
+    """Run a scenario on a lab: real clients, real faults, and what was seen of it.
+
+    The time of the scenario begins when every client has its connection and messages flow. Its faults are undone at
+    its end, or when it is interrupted; then the command waits until all is well, and until every message has come to
+    its end.
+
+    Exit status: 0 done, and as expected; 1 not as expected; 2 it could not be run; 130 interrupted.
+
+    \b
+        rmqha lab run examples/scenarios/kill-broker.yaml
+        rmqha lab run scenario.yaml --lab article-fixed -o kill.jsonl
+    """
+    from integration.run import run as play
+    from rmqha_model.cli.lab.choice import chosen
+    from rmqha_model.cli.measured import show, summary
+    from rmqha_model.document import load
+    from rmqha_model.scenario import Scenario
+
+    what = load(scenario, Scenario)
+    found = chosen(lab)
+    _check(scenario, what, found.topology)
+    if logs is not None:
+        logs.mkdir(parents=True, exist_ok=True)
+    with found.record.held(), steps(what.name) as on_step:
+        timeline = play(found, what, seed=seed, on_step=on_step, folder=logs)
+    if out is not None:
+        timeline.write(out)
+        tell(f"{out}: {len(timeline.events)} events")
+    short = summary(timeline)
+    if json_:
+        print_json(short)
+    else:
+        show(timeline)
+    return ExitCode.DONE if short["ok"] else ExitCode.NO
+
+
+def _check(path: Path, scenario: object, topology: Topology) -> None:
+    from rmqha_model.document import placed
+    from rmqha_model.errors import DocumentError
+    from rmqha_model.scenario import Scenario
+
+    assert isinstance(scenario, Scenario)
+    problems = scenario.problems(topology)
+    if problems:
+        raise DocumentError(placed(path, problems))
