@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv|virtualenv"
 # Tests come last, so that theirs are the last lines to be read.
-nox.options.sessions = ["lint", "types", "tests"]
+nox.options.sessions = ["lint", "types", "integration", "tests"]
 
 PYPROJECT: dict[str, Any] = nox.project.load_toml("pyproject.toml")
 PACKAGES = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
