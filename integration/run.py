@@ -102,7 +102,7 @@ class _Run:
                 self._not_seen = ["anything but what clients see: the hosts are not on this machine"]
             with Faults(stack) as faults:
                 self._notes += [f"undone before it began: {each}" for each in faults.swept]
-                self._until_well(watch, _WELL_S, begun=False)
+                self._until_well(watch, _WELL_S)
                 kept.enter_context(self._queues())
                 flow = kept.enter_context(Flow(stack, self._plan, self._folder))
                 flow.begin()
@@ -111,18 +111,20 @@ class _Run:
                 start, began = time.monotonic(), dt.datetime.now(dt.UTC)
                 with Schedule(stack, self._scenario, faults, self._view, start) as schedule:
                     self._through(start, watch, flow, schedule)
-                    flow.stop_sending()
                     self._on_step("undoing faults")
                     schedule.end()
                 schedule.check()
-            self._until_well(watch, self._recover_s, begun=True)
+            # Clients go on until they have recovered: how long that takes is what a fault did to them, too.
+            self._until_well(watch, self._recover_s, flow)
+            flowed = time.monotonic()
+            flow.stop_sending()
             self._settle(flow)
             end = time.monotonic()
         self._rows += [event.row() for event in schedule.events] + flow.rows()
         self._resolution_s, longest_s = resolution(watch.gaps, RESOLUTION_S)
         if longest_s > _LATE_S:
             self._notes.append(f"the machine was busy: observers looked up to {longest_s:.2f} s late")
-        return self._timeline(start, end, began)
+        return self._timeline(start, flowed, end, began)
 
     # -- its steps --------------------------------------------------------------------------------
 
@@ -142,18 +144,23 @@ class _Run:
         for spec in self._plan.declarations(broker, declare=declare):
             to_the_end(Program(self._stack, "declare", spec, self._folder, host=broker), _DECLARE_S)
 
-    def _until_well(self, watch: Watch, limit_s: float, *, begun: bool) -> None:
-        """Wait until nothing is wrong; before it begins that must come, afterwards it is noted that it did not."""
+    def _until_well(self, watch: Watch, limit_s: float, flow: Flow | None = None) -> None:
+        """Wait until nothing is wrong; before *flow* begins that must come, afterwards it is noted that it did not."""
         since = time.monotonic()
-        while watch.sees and (complaints := self._view.complaints()):
-            self._on_step(f"waiting: {'; '.join(complaints)}")
+        while True:
+            complaints = self._view.complaints() if watch.sees else []
+            troubles = flow.troubles() if flow else []
+            if not complaints and not troubles:
+                return
+            told = [*complaints, *troubles]
+            self._on_step(f"waiting: {'; '.join(told)}")
             if watch.failure:
                 raise watch.failure
             waited_s = time.monotonic() - since
-            if not begun and waited_s > limit_s:
-                raise Unhealthy(f"not well after {limit_s:.0f} s: {'; '.join(complaints)}")
-            if begun and waited_s > (min(_PARTED_S, limit_s) if self._is_left_to_people(complaints) else limit_s):
-                self._notes += [f"not well {waited_s:.0f} s after the last fault: {each}" for each in complaints]
+            if flow is None and waited_s > limit_s:
+                raise Unhealthy(f"not well after {limit_s:.0f} s: {'; '.join(told)}")
+            if flow and waited_s > (min(_PARTED_S, limit_s) if self._is_left_to_people(complaints) else limit_s):
+                self._notes += [f"not well {waited_s:.0f} s after the last fault: {each}" for each in told]
                 return
             time.sleep(_LOOK_S)
 
@@ -161,7 +168,7 @@ class _Run:
         """Whether what is wrong will not mend itself: a partition that the design has brokers ignore."""
         handling = self._stack.topology.partition_handling()
         ignored = handling is not None and handling.strategy == "ignore"
-        return ignored and all("partitioned" in each or "misses" in each for each in complaints)
+        return ignored and bool(complaints) and all("partitioned" in each or "misses" in each for each in complaints)
 
     def _until(self, ready: Callable[[], list[str]], limit_s: float, watch: Watch, flow: Flow, words: str) -> None:
         began = time.monotonic()
@@ -213,7 +220,7 @@ class _Run:
     def _hear(self, host: str, row: dict[str, Any]) -> None:
         self._rows += self._view.hear(host, row)
 
-    def _timeline(self, start: float, end: float, began: dt.datetime) -> Timeline:
+    def _timeline(self, start: float, flowed: float, end: float, began: dt.datetime) -> Timeline:
         self._on_step("reading journals")
         topology = self._stack.topology
         states, failed = vrrp_states(self._stack)
@@ -226,6 +233,7 @@ class _Run:
             seed=self._seed,
             resolution_s=self._resolution_s,
             duration_s=round(end - start, 3),
+            flowed_s=round(flowed - start, 3),
             began=began.isoformat(timespec="milliseconds"),
             notes=tuple(self._notes),
             not_seen=(*self._not_seen, *self._plan.plays(), *failed),

@@ -49,6 +49,9 @@ class Flow:
     """To their publisher, as no queue could take them."""
     vanished: int
     """Never confirmed and never delivered."""
+    confirm_over: bool = True
+    """Whether the longest gap was over before the scenario was."""
+    consumer_over: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,8 @@ def _flows(timeline: Timeline) -> dict[str, Flow]:
             count.unknown,
             count.returned,
             count.vanished,
+            confirm is None or confirm.over,
+            consumer is None or consumer.over,
         )
     return flows
 
@@ -171,9 +176,9 @@ _HEADS = (
 
 
 def _cells(each: Row) -> tuple[str, ...]:
-    def by_kind(name: str) -> str:
-        values = [getattr(flow, name) for flow in each.flows.values()]
-        return " / ".join("-" if value is None else f"{value:g}" for value in values) or "-"
+    def gaps(name: str) -> str:
+        values = [(getattr(flow, f"{name}_gap_s"), getattr(flow, f"{name}_over")) for flow in each.flows.values()]
+        return " / ".join("-" if s is None else f"{s:g}{'' if over else '+'}" for s, over in values) or "-"
 
     detected = " ".join(f"{host} {'never' if s is None else f'{s:g}'}" for host, s in each.detected_s.items())
     well = "-" if each.well_after_s is None else f"{each.well_after_s:g}"
@@ -181,12 +186,12 @@ def _cells(each: Row) -> tuple[str, ...]:
         each.case,
         f"{each.outage_s:g}{'' if each.outage_over else '+'}",
         f"{each.failed}/{each.attempts}" if each.attempts else "0",
-        by_kind("confirm_gap_s"),
-        by_kind("consumer_gap_s"),
+        gaps("confirm"),
+        gaps("consumer"),
         f"{each.vip_absent_s:g} / {each.vip_shared_s:g}",
         detected or "-",
         " / ".join(f"{flow.lost}{f' ({flow.vanished})' * bool(flow.vanished)}" for flow in each.flows.values()) or "-",
-        by_kind("duplicated"),
+        " / ".join(str(flow.duplicated) for flow in each.flows.values()) or "-",
         well if each.recovered else "only with help" if each.repairs else "not",
     )
 

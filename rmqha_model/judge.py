@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rmqha_model.events import Alarm, BrokerState, FaultBegan, FaultUndone, HostState, Peers, VipHeld
+from rmqha_model.events import (
+    Alarm,
+    Attempt,
+    BrokerState,
+    Connection,
+    FaultBegan,
+    FaultUndone,
+    HostState,
+    Peers,
+    VipHeld,
+)
 from rmqha_model.faults import CATALOGUE
 from rmqha_model.ledger import ledger
 from rmqha_model.measures import confirm_gaps, consumer_gaps, detections, outages, ownership
@@ -43,7 +53,12 @@ def judge(timeline: Timeline) -> tuple[Judgement, ...]:
 
 
 def _of_connections(timeline: Timeline, expect: Expect) -> Iterator[Judgement]:
-    for name, outage in outages(timeline).items():
+    found = outages(timeline)
+    for name in timeline.head.scenario.workload.probes.keys() - found.keys():
+        for bound in ("outage_below", "failed_share_below"):
+            if getattr(expect, bound) is not None:
+                yield Judgement(bound, name, "to be seen", "no attempt", ok=False)
+    for name, outage in found.items():
         if expect.outage_below:
             length, over = (outage.length_s, outage.over) if outage else (0.0, True)
             yield _below("outage_below", name, length, expect.outage_below.s, over=over)
@@ -87,9 +102,9 @@ def _of_messages(timeline: Timeline, expect: Expect) -> Iterator[Judgement]:
         ("duplicated_max", expect.duplicated_max, total.duplicated),
         ("unknown_max", expect.unknown_max, total.unknown),
     ):
-        if most is not None:
+        if most is not None and total.attempted:
             yield Judgement(bound, "", f"at most {most}", f"{found} of {total.attempted}", found <= most)
-    if expect.healthy_at_end is not None:
+    if expect.healthy_at_end is not None and timeline.only(BrokerState):
         faulty = unhealthy(timeline)
         found_text = "; ".join(faulty) or "healthy"
         allowed_text = "healthy" if expect.healthy_at_end else "not healthy"
@@ -104,7 +119,7 @@ def _below(bound: str, subject: str, found_s: float, allowed_s: float, *, over: 
 
 def unhealthy(timeline: Timeline) -> tuple[str, ...]:
     """Say what was not well when watching ended; nothing, where everything that was observed is as it was at first."""
-    return (*_faults_left(timeline), *_hosts_left(timeline), *_owners_left(timeline))
+    return (*_faults_left(timeline), *_hosts_left(timeline), *_owners_left(timeline), *_clients_left(timeline))
 
 
 def _faults_left(timeline: Timeline) -> Iterator[str]:
@@ -139,3 +154,17 @@ def _owners_left(timeline: Timeline) -> Iterator[str]:
         owners = sorted(host for host in holders if not off.get(host))
         if len(owners) != 1:
             yield f"{address} is on {', '.join(owners) if owners else 'no host'}"
+
+
+def _clients_left(timeline: Timeline) -> Iterator[str]:
+    """Say which clients were still cut off when they ended their work."""
+    attempts = {event.client: event for event in timeline.only(Attempt) if event.t + event.took_s <= timeline.end_s}
+    for client, attempt in attempts.items():
+        if attempt.outcome != "ok":
+            yield f"{client} gets no fresh connection: {attempt.outcome} at {attempt.endpoint}"
+    states = {event.client: event.state for event in timeline.only(Connection) if event.t <= timeline.end_s}
+    for client, state in states.items():
+        if state in {"lost", "failed"}:
+            yield f"{client} has no connection"
+        elif state == "blocked":
+            yield f"{client} is blocked"

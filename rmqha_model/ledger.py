@@ -19,16 +19,16 @@ __all__ = ["Ledger", "ledger", "ledgers"]
 class Ledger:
     """Counts of messages, each message once, whatever happened to it how often.
 
-    A message that was published again under its number is one message. What it became follows from all that was
-    heard of it: confirmed counts more than nacked, nacked more than nothing.
+    A message that was published again under its number is one message. What it became is the best that was heard of
+    any of its sendings: confirmed, else returned, else nacked, else nothing.
     """
 
     attempted: int = 0
     """Messages that were published at least once."""
     confirmed: int = 0
-    """Those the broker confirmed, without those it returned as unroutable."""
+    """Those the broker confirmed in a sending that it did not return as unroutable."""
     nacked: int = 0
-    """Those it refused, and never confirmed."""
+    """Those it refused, and neither confirmed nor returned another time."""
     returned: int = 0
     """Those it could route to no queue; nobody lost them, their publisher was told."""
     unknown: int = 0
@@ -55,11 +55,10 @@ def ledgers(timeline: Timeline) -> dict[str, Ledger]:
 
     What was lost is only known where everything that was left in the queues was consumed at the end (``drain``).
     """
-    heard: dict[str, dict[str, set[int]]] = {}
-    kinds: tuple[type[Published | Confirmed | Nacked | Returned], ...] = (Published, Confirmed, Nacked, Returned)
-    for kind in kinds:
-        for event in timeline.only(kind):
-            heard.setdefault(event.client, {}).setdefault(event.kind, set()).add(event.number)
+    heard: dict[str, dict[int, _Fate]] = {}
+    for event in timeline.events:
+        if isinstance(event, Published | Confirmed | Nacked | Returned):
+            heard.setdefault(event.client, {}).setdefault(event.number, _Fate()).hear(event)
     given: dict[str, Counter[int]] = {}
     again: Counter[str] = Counter()
     for delivery in timeline.only(Delivered):
@@ -74,21 +73,46 @@ def ledger(timeline: Timeline, publishers: Iterable[str] | None = None) -> Ledge
     return sum((found[name] for name in (found if publishers is None else publishers) if name in found), Ledger())
 
 
-def _ledger(heard: dict[str, set[int]], given: Counter[int], redelivered: int) -> Ledger:
-    attempted = heard.get(Published.kind, set())
-    returned = heard.get(Returned.kind, set())
-    confirmed = heard.get(Confirmed.kind, set()) - returned
-    nacked = heard.get(Nacked.kind, set()) - confirmed - returned
-    unknown = attempted - confirmed - nacked - returned
+class _Fate:
+    """What was heard of one message, sending by sending: a return belongs to the sending before it."""
+
+    __slots__ = ("attempted", "confirmed", "nacked", "returned", "returning")
+
+    def __init__(self) -> None:
+        self.attempted = self.confirmed = self.nacked = self.returned = self.returning = False
+
+    def hear(self, event: Published | Confirmed | Nacked | Returned) -> None:
+        match event:
+            case Published():
+                self.attempted, self.returning = True, False
+            case Returned():
+                self.returned = self.returning = True
+            case Nacked():
+                self.nacked = True
+            case Confirmed():
+                # The broker confirms what it has just returned, too: that is no promise to keep it.
+                self.confirmed |= not self.returning
+
+    @property
+    def told(self) -> str:
+        """The best news of it."""
+        news = (("confirmed", self.confirmed), ("returned", self.returned), ("nacked", self.nacked))
+        return next((name for name, heard in news if heard), "unknown")
+
+
+def _ledger(heard: dict[int, _Fate], given: Counter[int], redelivered: int) -> Ledger:
+    told: dict[str, set[int]] = {"confirmed": set(), "returned": set(), "nacked": set(), "unknown": set()}
+    for number, fate in heard.items():
+        told[fate.told].add(number)
     return Ledger(
-        attempted=len(attempted),
-        confirmed=len(confirmed),
-        nacked=len(nacked),
-        returned=len(returned),
-        unknown=len(unknown),
+        attempted=sum(fate.attempted for fate in heard.values()),
+        confirmed=len(told["confirmed"]),
+        nacked=len(told["nacked"]),
+        returned=len(told["returned"]),
+        unknown=len(told["unknown"]),
         delivered=len(given),
-        lost=len(confirmed - given.keys()),
-        vanished=len(unknown - given.keys()),
+        lost=len(told["confirmed"] - given.keys()),
+        vanished=len(told["unknown"] - given.keys()),
         duplicated=sum(count > 1 for count in given.values()),
         redelivered=redelivered,
         deliveries=given.total(),

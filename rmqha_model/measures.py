@@ -1,7 +1,7 @@
 """What a timeline says in numbers: outages, gaps, owners of addresses, detection; the same in both worlds.
 
-All are in seconds. A measure looks at the time from the first fault to the end of the scenario; without a fault, at
-all of it.
+All are in seconds. A measure looks at the time from the first fault until clients end their work, which is when
+they have recovered from the last one, if they do; without a fault, at all of it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from rmqha_model.events import (
     ServerState,
     VipHeld,
 )
-from rmqha_model.faults import CATALOGUE, RollingRestart
+from rmqha_model.faults import CATALOGUE, Partition, RollingRestart
+from rmqha_model.workload import client_names
 
 if TYPE_CHECKING:
     from rmqha_model.timeline import Timeline
@@ -106,19 +107,17 @@ class Detection:
 
 
 def window(timeline: Timeline) -> tuple[float, float]:
-    """Give the time measures look at: from the first fault to the end of the scenario."""
-    # Watching goes on for the recovery after the end, and stops before it when somebody interrupts.
-    return timeline.first_fault_s or 0.0, min(timeline.head.scenario.duration.s, timeline.head.duration_s)
+    """Give the time measures look at: from the first fault until clients end their work."""
+    return timeline.first_fault_s or 0.0, timeline.end_s
 
 
 def outages(timeline: Timeline) -> dict[str, Outage | None]:
-    """Give the outage of each probe by its name; ``None`` where no attempt failed."""
+    """Give the outage of each probe that tried anything, by its name; ``None`` where no attempt failed."""
     begin, end = window(timeline)
     attempts: dict[str, list[Attempt]] = {}
     for attempt in timeline.only(Attempt):
-        tried = attempts.setdefault(attempt.client, [])
         if attempt.t + attempt.took_s >= begin and attempt.t < end:
-            tried.append(attempt)
+            attempts.setdefault(attempt.client, []).append(attempt)
     return {name: _outage(tried, end) for name, tried in sorted(attempts.items())}
 
 
@@ -143,11 +142,17 @@ def confirm_gaps(timeline: Timeline) -> dict[str, Gap]:
 def consumer_gaps(timeline: Timeline) -> dict[str, Gap]:
     """Give, for each consumer, the longest time without a delivery."""
     end = window(timeline)[1]
-    given: dict[str, list[float]] = {}
+    # One that is given nothing at all has the longest gap of all.
+    given: dict[str, list[float]] = {name: [] for name in _consumers(timeline)}
     for event in timeline.only(Delivered):
         if event.t < end:  # What is drained after the end is nobody's work.
             given.setdefault(event.client, []).append(event.t)
     return {name: _gap(times, window(timeline)) for name, times in given.items()}
+
+
+def _consumers(timeline: Timeline) -> Iterator[str]:
+    for label, consumer in timeline.head.scenario.workload.consumers.items():
+        yield from client_names(label, consumer.count)
 
 
 def _gap(times: Sequence[float], within: tuple[float, float]) -> Gap:
@@ -200,7 +205,11 @@ def _ownership(changes: Sequence[tuple[float, frozenset[str]]], begin: float, en
 
 
 def detections(timeline: Timeline) -> tuple[Detection, ...]:
-    """Give, for each fault of a broker or its host, when each HAProxy saw the server DOWN, and UP again."""
+    """Give, for each fault of a broker or its host, when each HAProxy that can notice saw the server DOWN, then UP.
+
+    An HAProxy on a host that the fault hits as a whole notices nothing of its own host, and one on the same side of a
+    partition nothing of that side.
+    """
     states: dict[tuple[str, str, str], list[ServerState]] = defaultdict(list)
     for state in timeline.only(ServerState):
         states[state.host, state.proxy, state.server].append(state)
@@ -209,7 +218,7 @@ def detections(timeline: Timeline) -> tuple[Detection, ...]:
     for fault in timeline.only(FaultBegan):
         until = ends.get(fault.index)
         for (host, proxy, server), seen in states.items():
-            if server in fault.hosts and _hits_brokers(timeline, fault):
+            if server in fault.hosts and _can_notice(timeline, fault, host, server):
                 down = _first(seen, fault.t, up=False)
                 up = None if until is None or down is None else _first(seen, max(until, down), up=True)
                 found.append(
@@ -225,13 +234,18 @@ def detections(timeline: Timeline) -> tuple[Detection, ...]:
     return tuple(found)
 
 
-def _hits_brokers(timeline: Timeline, event: FaultBegan) -> bool:
-    """Tell whether a fault is one of brokers or of whole hosts, and not of another daemon beside a broker."""
+def _can_notice(timeline: Timeline, event: FaultBegan, host: str, server: str) -> bool:
+    """Tell whether a fault is one of brokers or of whole hosts, and HAProxy on *host* is where it can be noticed."""
     faults = timeline.head.scenario.faults
     fault = faults[event.index] if event.index < len(faults) else None
     if isinstance(fault, RollingRestart):
         return fault.layer == "brokers"
-    return CATALOGUE[event.fault].target in {"broker", "host"}
+    if isinstance(fault, Partition) and len(fault.targets) == len(event.hosts):
+        known = dict(zip(fault.targets, event.hosts, strict=True))
+        one, other = ({known.get(name, name) for name in side} for side in fault.between)
+        return (host in one and server in other) or (host in other and server in one)
+    target = CATALOGUE[event.fault].target
+    return target == "broker" or (target == "host" and host not in event.hosts)
 
 
 def _first(states: Iterable[ServerState], after: float, *, up: bool) -> float | None:

@@ -39,6 +39,12 @@ class Head(Part):
     seed: int | None = Field(None, description="Of a prediction, or of the clients' random waits.")
     resolution_s: float = Field(0.0, ge=0, description="An event may have been up to so much earlier than its time.")
     duration_s: float = Field(ge=0, description="When watching ended, after the start.")
+    flowed_s: float | None = Field(
+        None,
+        ge=0,
+        description="Until when clients were at work: through the scenario and the recovery after it; left out, until "
+        "the scenario's end.",
+    )
     began: Text = Field("", description="Time of day of the start, in UTC; empty in a prediction.")
     notes: tuple[Text, ...] = Field((), description="What is particular about it.")
     not_seen: tuple[Text, ...] = Field((), description="What was not observed, or not modelled.")
@@ -59,6 +65,12 @@ class Timeline:
     def only(self, kind: type[E]) -> tuple[E, ...]:
         """Give the events of one kind."""
         return cast("tuple[E, ...]", self._by_kind.get(kind, ()))
+
+    @property
+    def end_s(self) -> float:
+        """Until when clients were at work, which is where measures end."""
+        flowed_s = self.head.flowed_s
+        return min(self.head.scenario.duration.s if flowed_s is None else flowed_s, self.head.duration_s)
 
     @property
     def first_fault_s(self) -> float | None:
@@ -122,11 +134,11 @@ class Timeline:
         numbered = enumerate(lines, 1)
         _, first = next(numbered, (1, ""))
         head = _head(file, first)
-        events = [_event(file, number, line) for number, line in numbered if line.strip()]
-        for before, after in itertools.pairwise(events):
+        placed = [(number, _event(file, number, line)) for number, line in numbered if line.strip()]
+        for (_, before), (number, after) in itertools.pairwise(placed):
             if after.t < before.t:
-                raise _refused(file, events.index(after) + 2, f"found t {after.t} after {before.t}", "events in order")
-        return cls(head, tuple(events))
+                raise _refused(file, number, f"found t {after.t} after {before.t}", "events in order")
+        return cls(head, tuple(event for _, event in placed))
 
 
 def _opened(path: Path) -> TextIO:

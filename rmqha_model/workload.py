@@ -12,12 +12,17 @@ from rmqha_model.part import Part
 from rmqha_model.queues import ClassicQueue, QuorumQueue
 from rmqha_model.units import Duration, Size
 
-__all__ = ["Consumer", "Probe", "Publisher", "Via", "Workload", "WorkloadQueue"]
+__all__ = ["Consumer", "Probe", "Publisher", "Via", "Workload", "WorkloadQueue", "client_names"]
 
 Via: TypeAlias = Literal["vip", "load_balancers", "brokers"] | tuple[Endpoint, ...]
 """Where a client of a workload connects, when not where the design's client does."""
 
 WorkloadQueue = Annotated[QuorumQueue | ClassicQueue, Field(discriminator="type")]
+
+
+def client_names(label: str, count: int) -> tuple[str, ...]:
+    """Give the names of the *count* clients of one label: the label, or with several of them also their number."""
+    return (label,) if count == 1 else tuple(f"{label}-{number}" for number in range(1, count + 1))
 
 
 class _Connecting(Part):

@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from rmqha_model.workload import client_names
+
 __all__ = [
     "ConsumeSpec",
     "DeclareSpec",
@@ -94,9 +96,7 @@ class SessionSpec(Spec):
 
     def names(self) -> tuple[str, ...]:
         """Give the name of each connection: the label, and its number where there are several."""
-        if self.count == 1:
-            return (self.label,)
-        return tuple(f"{self.label}-{number}" for number in range(1, self.count + 1))
+        return client_names(self.label, self.count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,8 +40,9 @@ __all__ = [
 _REFUSED = b"no-keyword-of-haproxy added by rmqha: a fault\n"
 _FAILS = b"#!/bin/sh\nexit 1\n"
 _HANGS = b"#!/bin/sh\nexec sleep infinity\n"
-# Stopped first: a parent that still runs when its child is gone would have another one at once.
-_KILL_BOTH = 'kill -s STOP -- "$@"; kill -s KILL -- "$@"'
+# The child first, or it gives its addresses up in order: the death of its parent is a SIGTERM to it (and a SIGCONT, if
+# it was stopped). The parent is stopped meanwhile, or it has another child at once.
+_KILL_BOTH = 'kill -s STOP -- "$1"; kill -s KILL -- "$2"; kill -s KILL -- "$1"'
 
 
 # -- HAProxy ------------------------------------------------------------------------------------------

@@ -5,16 +5,15 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from integration.errors import LabError
 from integration.lab.places import lab_folder, labs, private
 
-__all__ = ["Fault", "Record", "boot_id"]
+__all__ = ["Record", "boot_id"]
 
 _FILE = "record.jsonl"
 _LOCK = "lock"
@@ -23,16 +22,6 @@ _LOCK = "lock"
 def boot_id() -> str:
     """Give the mark of this boot of the machine; after another one nothing but files is left of a lab."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A fault that was begun and not undone: what it is, and the command on *host* that undoes it."""
-
-    id: int
-    what: str
-    host: str
-    undo: tuple[str, ...]
 
 
 class Record:
@@ -86,24 +75,6 @@ class Record:
     def of_this_boot(self) -> bool:
         """Whether the machine has not been booted since."""
         return any(entry["id"] == boot_id() for entry in self.noted("boot"))
-
-    # -- faults ---------------------------------------------------------------------------------
-
-    def fault_begins(self, what: str, host: str, undo: Sequence[str]) -> int:
-        """Write down, before it is done, a fault and the command on *host* that undoes it; give its mark."""
-        mark = 1 + max((entry["id"] for entry in self.noted("fault")), default=0)
-        self.note("fault", id=mark, what=what, host=host, undo=list(undo))
-        return mark
-
-    def fault_ends(self, mark: int) -> None:
-        """Write down that a fault has been undone."""
-        self.note("undone", id=mark)
-
-    def pending_faults(self) -> list[Fault]:
-        """Give the faults that were begun and not undone, the newest first."""
-        undone = {entry["id"] for entry in self.noted("undone")}
-        left = [entry for entry in self.noted("fault") if entry["id"] not in undone]
-        return [Fault(e["id"], e["what"], e["host"], tuple(e["undo"])) for e in reversed(left)]
 
     # -- who works on it ------------------------------------------------------------------------
 

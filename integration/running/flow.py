@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Flow"]
 
 _END_S = 10.0
+_STEADY_S = 1.0
+"""Without a failure, before fresh connections count as possible again: of three servers one may be dead."""
 
 
 class Flow:
@@ -31,7 +33,8 @@ class Flow:
         self._drains: list[Program] = []
         self._rows: list[dict[str, Any]] = []
         self._awaited: set[tuple[str, str]] = set()
-        self._sending = True
+        self._failed_at: dict[str, float] = {}
+        self._states: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -65,6 +68,14 @@ class Flow:
             if row.get("state", "connected") == "connected" and row.get("outcome", "ok") == "ok":
                 self._awaited.discard((row.get("client", ""), row["event"]))
         return sorted(name for name, _ in self._awaited)
+
+    def troubles(self) -> list[str]:
+        """Say which clients are cut off, or were so a moment ago."""
+        self._news()
+        now = time.monotonic()
+        found = [f"{name} gets no connection" for name, t in self._failed_at.items() if now - t < _STEADY_S]
+        words = {"lost": "has no connection", "failed": "has no connection", "blocked": "is blocked"}
+        return found + [f"{name} {words[state]}" for name, state in self._states.items() if state in words]
 
     def check(self) -> None:
         """Raise :class:`LabError` if one of them failed."""
@@ -110,4 +121,9 @@ class Flow:
     def _news(self) -> list[dict[str, Any]]:
         news = [row for program in self._all for row in program.tail.rows()]
         self._rows += news
+        for row in news:
+            if row["event"] == Attempt.kind and row["outcome"] != "ok":
+                self._failed_at[row["client"]] = row["t"] + row["took_s"]
+            elif row["event"] == Connection.kind:
+                self._states[row["client"]] = row["state"]
         return news

@@ -27,6 +27,8 @@ _BEFORE_S = 6
 """Before the fault: long enough to see a steady flow, and for every HAProxy to have checked every server."""
 _AFTER_S = 8
 """After its end: clients that wait up to 5 s return; the runner goes on watching until brokers are back."""
+_COLD_START_S = 40
+"""After the power has returned to all: what clients see ends when enough brokers have booted."""
 _RATE = 20
 _SHORTEST_S, _LONGEST_S = 8, 40
 """How long a fault lasts: until it is detected and a little more, between these."""
@@ -216,13 +218,14 @@ def _moved_s(topology: Topology) -> int:
 def _scenario(topology: Topology, name: str, fault: dict[str, Any]) -> Scenario | None:
     """Make the scenario of *fault*; nothing where the design cannot suffer it."""
     lasts = fault.get("for")
+    after = _AFTER_S if fault["fault"] != "site_power_loss" else _COLD_START_S
     timed = {key: f"{value}s" if key in {"for", "pause", "down", "up"} else value for key, value in fault.items()}
     scenario = Scenario.model_validate(
         {
             "name": name,
             "workload": workload(topology),
             "faults": [{"at": f"{_BEFORE_S}s", **timed}],
-            "duration": f"{_BEFORE_S + (lasts or _own_length_s(topology, fault)) + _AFTER_S}s",
+            "duration": f"{_BEFORE_S + (lasts or _own_length_s(topology, fault)) + after}s",
         }
     )
     return None if scenario.problems(topology) else scenario

@@ -67,8 +67,9 @@ def main() -> NoReturn:
         sys.stdout = open("/dev/null", "w", encoding="utf-8")  # noqa: SIM115, PTH123
         sys.exit(ExitCode.DONE)
     except OSError as error:
-        # A full disk behind stdout; files have errors of their own.
-        sys.stderr.write(f"error: cannot write to standard output: {error.strerror}\n")
+        # A full disk behind stdout; files have errors of their own, as a rule.
+        where = "cannot write to standard output" if error.filename is None else error.filename
+        sys.stderr.write(f"error: {where}: {error.strerror}\n")
         sys.stdout = open("/dev/null", "w", encoding="utf-8")  # noqa: SIM115, PTH123
         sys.exit(ExitCode.WRONG)
     sys.exit(ExitCode.DONE)

@@ -137,6 +137,17 @@ def test_wrong_name_is_told_with_its_line(stack: FakeStack, answers: str, hosts:
     assert finding.expected == "172.16.2.85"
 
 
+def test_second_address_of_a_name_is_told(stack: FakeStack) -> None:
+    """Erlang takes the first line of the file, also where the resolver puts the right address first."""
+    host = stack.hosts["rabbit1"]
+    right = "rabbit1 172.16.2.84\nrabbit2 172.16.2.85 10.9.9.9\nrabbit3 172.16.2.86\n"
+    lines = "10.9.9.9 rabbit2\n172.16.2.85 rabbit2\n"
+    host.answers |= {"getent": right, "cat /etc/hosts": lines, "kernel/hostname": "rabbit1\n"}
+    (finding,) = names.of_host(stack, "rabbit1")
+    assert finding.found == "rabbit2 has the address 10.9.9.9 in line 1 of /etc/hosts"
+    assert finding.expected == "172.16.2.85 alone"
+
+
 def test_wrong_host_name_is_told(stack: FakeStack) -> None:
     """A host that calls itself otherwise is told so."""
     right = "".join(f"{host} {stack.topology.ip(host)}\n" for host in stack.topology.hosts)

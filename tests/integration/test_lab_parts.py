@@ -69,16 +69,6 @@ def test_folder_that_others_may_use_is_refused(record: Record) -> None:
         record.begin()
 
 
-def test_faults_that_were_not_undone_are_given_newest_first(record: Record) -> None:
-    """So that they are undone in the opposite order."""
-    first = record.fault_begins("hang haproxy", "lb1", ["kill", "-CONT", "7"])
-    second = record.fault_begins("stop keepalived", "lb2", ["systemctl", "start", "keepalived"])
-    third = record.fault_begins("cut", "lb1", ["true"])
-    record.fault_ends(second)
-    assert [fault.id for fault in Record("one").pending_faults()] == [third, first]
-    assert record.pending_faults()[1].undo == ("kill", "-CONT", "7")
-
-
 def test_only_one_process_works_on_a_lab(record: Record) -> None:
     """The second one is told who the first is; when that one has died it may."""
     code = (

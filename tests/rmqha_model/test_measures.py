@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +16,7 @@ from rmqha_model.events import (
     Attempt,
     BrokerState,
     Confirmed,
+    Connection,
     Delivered,
     FaultBegan,
     FaultUndone,
@@ -48,7 +49,14 @@ VIP = "10.0.0.9"
 FAULT = FaultBegan(10.0, 0, "broker_stop", ("r1",))
 
 
-def timeline(events: Iterable[AnyEvent], *, duration_s: float = 60, **expect: Any) -> Timeline:
+def timeline(
+    events: Iterable[AnyEvent],
+    *,
+    duration_s: float = 60,
+    flowed_s: float | None = None,
+    faults: Sequence[dict[str, Any]] = (),
+    **expect: Any,
+) -> Timeline:
     """Give a timeline of a scenario of one minute."""
     workload = {
         "queues": [{"name": "q", "type": "quorum"}],
@@ -56,8 +64,11 @@ def timeline(events: Iterable[AnyEvent], *, duration_s: float = 60, **expect: An
         "publishers": {"p": {"queue": "q"}},
         "consumers": {"c": {"queue": "q"}},
     }
-    scenario = Scenario.model_validate({"name": "x", "duration": "60s", "workload": workload, "expect": expect})
-    return Timeline.of(Head(world="lab", design="d", digest="", scenario=scenario, duration_s=duration_s), events)
+    scenario = Scenario.model_validate(
+        {"name": "x", "duration": "60s", "workload": workload, "faults": faults, "expect": expect}
+    )
+    head = Head(world="lab", design="d", digest="", scenario=scenario, duration_s=duration_s, flowed_s=flowed_s)
+    return Timeline.of(head, events)
 
 
 def attempts(*outcomes: Outcome, begin_s: float = 10.0, took_s: float = 0.01) -> list[AnyEvent]:
@@ -87,9 +98,16 @@ def test_outage_looks_at_the_time_from_the_first_fault() -> None:
     """What failed before the fault or after the end is another matter; what began before and hung into it is not."""
     early = attempts("refused", "ok", begin_s=1.0)
     late = attempts("ok", "refused", begin_s=59.5)
-    assert outages(timeline([FAULT, *early, *late])) == {"fresh": None}
+    assert outages(timeline([FAULT, *early, *attempts("ok", begin_s=30.0), *late])) == {"fresh": None}
     hung = [*attempts("timeout", begin_s=9.5, took_s=2.0), *attempts("ok", begin_s=12.0)]
     assert outages(timeline([FAULT, *hung])) == {"fresh": Outage(9.5, 12.0, 1, 1, over=True)}
+
+
+def test_outage_lasts_as_long_as_clients_work() -> None:
+    """Clients go on after the scenario's end until they have recovered, and that counts."""
+    seen = [FAULT, *attempts("ok", "timeout", begin_s=59.0), *attempts("timeout", "ok", begin_s=80.0)]
+    assert outages(timeline(seen, duration_s=95, flowed_s=90)) == {"fresh": Outage(60.0, 81.0, 2, 2, over=True)}
+    assert outages(timeline(seen, duration_s=95, flowed_s=75)) == {"fresh": Outage(60.0, 75.0, 1, 1, over=False)}
 
 
 # -- gaps -----------------------------------------------------------------------------------------
@@ -117,6 +135,7 @@ def test_gap_of_a_consumer() -> None:
     """A consumer's gap is the longest time without a delivery."""
     seen = timeline([FAULT, *(Delivered(float(t), "c", "p", t) for t in (5, 11, 12, 40, 59))])
     assert consumer_gaps(seen) == {"c": Gap(12.0, 40.0, over=True)}
+    assert consumer_gaps(timeline([FAULT])) == {"c": Gap(10.0, 60.0, over=False)}
 
 
 def confirms(times: Iterable[float]) -> list[AnyEvent]:
@@ -221,6 +240,28 @@ def test_server_of_another_host_is_not_detected() -> None:
     assert detections(timeline([FaultBegan(10.0, 0, "host_reboot", ("lb9",)), server(-1, up=True)])) == ()
 
 
+def detected(fault: dict[str, Any], hosts: tuple[str, ...], *pairs: tuple[str, str]) -> list[tuple[str, str]]:
+    """Give which HAProxy could detect which server, of *pairs*, when *fault* hit *hosts*."""
+    seen: list[AnyEvent] = [
+        ServerState(-1, host, "amqp", name, up=True, health=4, rise=2, fall=3) for host, name in pairs
+    ]
+    began = FaultBegan(10.0, 0, str(fault["fault"]), hosts)
+    return [(found.host, found.server) for found in detections(timeline([*seen, began], faults=[fault]))]
+
+
+def test_only_who_could_notice_is_asked() -> None:
+    """An HAProxy without power notices nothing, one beside a server still reaches it, and a partition has two sides."""
+    every = [(host, name) for host in ("r1", "r2") for name in ("r1", "r2", "r3")]
+    power = {"fault": "host_power_loss", "at": "10s", "host": "r1"}
+    assert detected(power, ("r1",), *every) == [("r2", "r1")]
+    cut = {"fault": "partition", "at": "10s", "between": [["@leader"], ["r2", "r3", "@clients"]]}
+    assert detected(cut, ("r1", "r2", "r3"), *every) == [("r1", "r2"), ("r1", "r3"), ("r2", "r1")]
+    stopped = {"fault": "haproxy_stop", "at": "10s", "host": "r1"}
+    assert detected(stopped, ("r1",), *every) == []
+    killed = {"fault": "broker_kill", "at": "10s", "host": "r1"}
+    assert detected(killed, ("r1",), *every) == [("r1", "r1"), ("r2", "r1")]
+
+
 # -- the ledger -----------------------------------------------------------------------------------
 
 
@@ -246,6 +287,14 @@ def test_ledger_counts_each_message_once() -> None:
     )
     assert ledgers(timeline(seen)) == {"p": expected}
     assert ledger(timeline(seen), ["q"]) == Ledger()
+
+
+def test_a_return_belongs_to_its_sending() -> None:
+    """A message that was returned, published again, confirmed and never delivered is lost."""
+    again = [Published(1.0, "p", 1), Returned(1.1, "p", 1), Published(2.0, "p", 1), Confirmed(2.1, "p", 1)]
+    assert ledger(timeline(again)) == Ledger(attempted=1, confirmed=1, lost=1)
+    once = [Published(1.0, "p", 1), Returned(1.1, "p", 1), Confirmed(1.1, "p", 1)]
+    assert ledger(timeline(once)) == Ledger(attempted=1, returned=1)
 
 
 @given(st.lists(st.tuples(st.sampled_from("PCNRD"), st.sampled_from("pq"), st.integers(0, 8)), max_size=60))
@@ -275,6 +324,7 @@ def test_all_bounds_are_judged() -> None:
         *attempts("ok", "refused", "ok"),
         *(Published(11.0, "p", 1), Confirmed(11.5, "p", 1), Published(30.0, "p", 2), Confirmed(30.5, "p", 2)),
         *(Delivered(12.0, "c", "p", 1), server(-1, up=True, health=4), server(22.5, up=False)),
+        BrokerState(-1, "r1", up=True),
     ]
     strict = judge(
         timeline(
@@ -311,7 +361,8 @@ def test_what_was_not_seen_is_not_kept() -> None:
     """A bound on something nobody observed is not kept, and says why."""
     (judged,) = judge(timeline([FAULT], vip_owners_max=1))
     assert str(judged) == "vip_owners_max: found nothing of it; allowed: to be seen"
-    assert not judged.ok
+    for bound in ({"lost_max": 0}, {"healthy_at_end": True}, {"outage_below": "1s"}, {"vip_owners_max": 1}):
+        assert not any(found.ok for found in judge(timeline([FAULT], **bound)))
 
 
 def test_nothing_expected_nothing_judged() -> None:
@@ -327,6 +378,7 @@ def test_what_is_not_well_at_the_end_is_named() -> None:
         *(BrokerState(-1, "r1", up=True), BrokerState(-1, "r2", up=True), BrokerState(11.0, "r1", up=False)),
         *(Peers(-1, "r2", ("r1", "r2")), Peers(15.0, "r2", ("r2",), ("r1",)), Alarm(20.0, "r2", "disk", on=True)),
         *(held(-1, "a", on=True), held(12.0, "b", on=True)),
+        *(*attempts("ok", "timeout", begin_s=40.0), Connection(20.0, "c", "lost", "10.0.0.9:5672")),
     ]
     assert unhealthy(timeline(seen)) == (
         "broker_stop of r1 was not undone",
@@ -336,6 +388,8 @@ def test_what_is_not_well_at_the_end_is_named() -> None:
         "r2 is partitioned from r1",
         "disk alarm on r2",
         f"{VIP} is on a, b",
+        "fresh gets no fresh connection: timeout at 10.0.0.9:5672",
+        "c has no connection",
     )
     (judged,) = judge(timeline(seen, healthy_at_end=False))
     assert judged.ok

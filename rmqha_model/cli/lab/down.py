@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from rmqha_model.cli.exits import ExitCode, tells_errors
+from rmqha_model.cli.lab.choice import LabName
 from rmqha_model.cli.output import steps, tell
 
 __all__ = ["down"]
@@ -15,6 +16,7 @@ __all__ = ["down"]
 @tells_errors
 def down(
     name: Annotated[str | None, typer.Argument(help="Which lab.", show_default="the only one")] = None,
+    lab: LabName = None,
     all_: Annotated[bool, typer.Option("--all", help="Every lab of this machine.")] = False,
 ) -> ExitCode:
     """Take a lab down: hosts, network and files, also of one that was interrupted or killed while it was made.
@@ -29,6 +31,7 @@ def down(
     from integration.lab import names
     from rmqha_model.cli.lab.choice import chosen_name
 
+    name = name or lab
     if all_:
         wanted: tuple[str, ...] = names()
     elif name or names():

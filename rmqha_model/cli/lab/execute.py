@@ -38,6 +38,8 @@ def execute(
     command = list(context.args)
     if not command:
         raise LabError("command: found none; allowed: rmqha lab exec HOST COMMAND [ARGUMENT]...")
+    if lab is None and command[-2:-1] in (["--lab"], ["-l"]):
+        raise LabError(f"found {command[-2]} after the command, whose own it would be; allowed: before the host")
     found = chosen(lab)
     if host == CLIENTS:
         line = found.client_command(*command)

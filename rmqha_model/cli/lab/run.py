@@ -52,8 +52,7 @@ def run(
     what = load(scenario, Scenario)
     found = chosen(lab)
     _check(scenario, what, found.topology)
-    if logs is not None:
-        logs.mkdir(parents=True, exist_ok=True)
+    _writable(out, logs)
     with found.record.held(), steps(what.name) as on_step:
         timeline = play(found, what, seed=seed, on_step=on_step, folder=logs)
     if out is not None:
@@ -65,6 +64,26 @@ def run(
     else:
         show(timeline)
     return ExitCode.DONE if short["ok"] else ExitCode.NO
+
+
+def _writable(out: Path | None, logs: Path | None) -> None:
+    """Make the folder of logs, and see that the timeline can be written, before an hour is spent on it."""
+    import os
+
+    from integration.errors import LabError
+
+    if logs is not None:
+        try:
+            logs.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LabError(f"--logs {logs}: cannot be made: {error.strerror}; allowed: a folder, or none yet") from None
+    if out is not None:
+        if out.is_dir():
+            raise LabError(f"--out {out}: is a folder; allowed: the name of a file")
+        if not out.parent.is_dir():
+            raise LabError(f"--out {out}: there is no folder {out.parent}; make it first")
+        if not os.access(out.parent, os.W_OK):
+            raise LabError(f"--out {out}: the folder cannot be written to")
 
 
 def _check(path: Path, scenario: object, topology: Topology) -> None:

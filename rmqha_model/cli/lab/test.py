@@ -21,8 +21,14 @@ __all__ = ["validate"]
 def validate(
     topology: Annotated[Path, typer.Argument(help="The design: YAML, JSON or TOML.", show_default=False)],
     release: Annotated[
-        str, typer.Option("--release", "-r", help="Debian release of the hosts: bullseye, bookworm, trixie or sid.")
-    ] = "bookworm",
+        str | None,
+        typer.Option(
+            "--release",
+            "-r",
+            help="Debian release of the hosts: bullseye, bookworm, trixie or sid.",
+            show_default="that of the lab that is up, else bookworm",
+        ),
+    ] = None,
     name: Annotated[
         str, typer.Option("--name", "-n", help="Name of the lab; one that is up is used.", show_default="the design's")
     ] = "",
@@ -94,6 +100,8 @@ def validate(
     words = tuple(word.strip() for word in faults.split(",") if word.strip())
     called = name or design.name
     cases = chosen(design, words)  # A word that means nothing is told before anything is made.
+    was_there = ssh is None and called in names()
+    release = _release(release, find(called) if was_there else None)
     options = Options(
         faults=words,
         evidence=evidence,
@@ -114,13 +122,10 @@ def validate(
 
         with opened(topology, ssh, secrets=secrets, allow_faults=allow_faults, on_note=_note) as stack:
             return ExitCode.DONE if run(stack, options) else ExitCode.NO
-    was_there = called in names()
     with steps("lab test") as on_step:
         if was_there:
             lab = find(called)
             _is_of(lab, design)
-            for told in sweep(lab):
-                tell(told)
         else:
             lab = up(
                 design,
@@ -131,13 +136,35 @@ def validate(
                 templates=topology.parent,
             )
     try:
-        good = run(lab, options)
+        # Nobody takes the lab down, or measures on it, meanwhile.
+        with lab.record.held():
+            for told in sweep(lab):
+                tell(told)
+            good = run(lab, options)
     finally:
         if keep or was_there:
             tell(f"lab {called} is up; rmqha lab down {called} takes it down")
         else:
             down(called)
     return ExitCode.DONE if good else ExitCode.NO
+
+
+def _release(asked: str | None, lab: Lab | None) -> str:
+    """Give the release that is meant: the one asked for, if there is such a one and a lab that is up has it."""
+    from integration.errors import LabError
+    from rmqha_model.errors import did_you_mean
+    from rmqha_model.versions import DEBIAN
+
+    if asked is not None and asked not in DEBIAN:
+        raise LabError(f"--release: found {asked!r}; allowed: {', '.join(DEBIAN)}; {did_you_mean(asked, list(DEBIAN))}")
+    if lab is None:
+        return asked or "bookworm"
+    if asked not in {None, lab.release}:
+        raise LabError(
+            f"--release: found {asked}, and lab {lab.name} is up with {lab.release}; "
+            f"`rmqha lab down {lab.name}` removes it, --name chooses another name"
+        )
+    return lab.release
 
 
 def _note(text: str) -> None:
