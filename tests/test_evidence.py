@@ -1,0 +1,51 @@
+"""The evidence in ``docs/evidence``: every timeline reads back, and says of lost messages what the tables say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from integration import summary
+from rmqha_model.faults import CATALOGUE
+from rmqha_model.ledger import ledgers
+from rmqha_model.timeline import Timeline
+
+EVIDENCE = Path(__file__).resolve().parents[1] / "docs/evidence"
+FOLDERS = sorted(path.parent for path in EVIDENCE.rglob("summary.json"))
+
+
+def name(folder: Path) -> str:
+    """The folder as the README calls it."""
+    return folder.relative_to(EVIDENCE).as_posix()
+
+
+def test_readme_names_every_folder() -> None:
+    """No evidence lies there that the README does not tell of."""
+    text = (EVIDENCE / "README.md").read_text("utf-8")
+    assert FOLDERS
+    assert all(folder.name in text and folder.parent.name in text for folder in FOLDERS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", FOLDERS, ids=name)
+def test_tables_follow_from_timelines(folder: Path) -> None:
+    """Each row of a table is what its timeline gives, and no confirmed message of a quorum queue is lost."""
+    rows = summary.from_json(json.loads((folder / "summary.json").read_text("utf-8"))["faults"])
+    files = {path.name.removesuffix(".jsonl.gz"): path for path in (folder / "timelines").glob("*.jsonl.gz")}
+    assert {row.case for row in rows} == set(files)
+    for row in rows:
+        timeline = Timeline.read(files[row.case])
+        again = summary.row(row.case, row.fault, timeline)
+        for field in ("hosts", "outage_s", "failed", "attempts", "flows", "vip_absent_s", "vip_shared_s", "detected_s"):
+            assert getattr(again, field) == getattr(row, field), (row.case, field)
+        quorum = [count for publisher, count in ledgers(timeline).items() if publisher.startswith("quorum")]
+        assert quorum
+        assert all(count.lost == 0 for count in quorum), row.case
+
+
+def test_one_folder_has_the_whole_catalogue() -> None:
+    """On one design and release every fault was done."""
+    rows = json.loads((EVIDENCE / "bookworm/article-fixed/summary.json").read_text("utf-8"))["faults"]
+    assert {row["fault"] for row in rows} == set(CATALOGUE)
