@@ -16,6 +16,7 @@ from rmqha_model.topology import Topology
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+DOCUMENTS = [path for path in DOCUMENTS if path.name != "summary.md"]  # Tables of evidence, told of in its README.
 DECISIONS = sorted((ROOT / "docs/decisions").glob("*.md"))
 LINES_OF_A_PAGE = 70
 
