@@ -69,7 +69,9 @@ def _compare(word: str, key: Key, wanted: dict[str, Any], found: dict[Key, dict[
         yield Finding("definitions", where, "nothing of that name", "it to be there, as the design says", todo)
         return
     for name, value in wanted.items():
-        is_value = found[key].get(name)
+        is_value = _mapped(found[key].get(name))
+        if value is False and is_value is None:
+            continue  # What is false is left out of some exports: an exchange's `internal` in 4.0.
         if name in {"arguments", "definition"}:
             # Newer releases add to arguments what they decided themselves, such as x-queue-type.
             is_value = {part: is_value.get(part) for part in value} if isinstance(is_value, dict) else is_value
@@ -155,6 +157,19 @@ _MEND = {
 
 def _named(key: Key) -> str:
     return " ".join(part or "(none)" for part in key if part != "{}")
+
+
+def _mapped(value: Any) -> Any:
+    """Give *value* with mappings in place of lists of pairs, which rabbitmqctl makes of those in parameters."""
+    if (
+        isinstance(value, list)
+        and value
+        and all(isinstance(v, list) and len(v) == 2 and isinstance(v[0], str) for v in value)
+    ):
+        return {name: _mapped(inner) for name, inner in value}
+    if isinstance(value, dict):
+        return {name: _mapped(inner) for name, inner in value.items()}
+    return value
 
 
 def _shown(value: Any) -> str:

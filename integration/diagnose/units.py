@@ -16,7 +16,17 @@ from integration.diagnose.finding import Finding
 if TYPE_CHECKING:
     from integration.host import Host, Stack
 
-__all__ = ["Unit", "failed", "look", "of_host", "of_unit", "refused_by_haproxy", "refused_by_keepalived", "units_of"]
+__all__ = [
+    "HANG",
+    "Unit",
+    "failed",
+    "look",
+    "of_host",
+    "of_unit",
+    "refused_by_haproxy",
+    "refused_by_keepalived",
+    "units_of",
+]
 
 _LAST_LINES = 60
 _SHOWN = 3
@@ -26,6 +36,8 @@ TROUBLE = re.compile(
     r"(?i)error|fail|fatal|alert|crit|cannot|could not|refus|denied|invalid|unknown|unable|eaddrinuse|nxdomain|cookie"
 )
 """What a line that tells a cause has in it."""
+HANG = "its start hangs, as its host was back before its peers had noticed the loss (rabbitmq-server#6034)"
+"""RabbitMQ 3.10 before 3.10.9 waits for Erlang's `global` for ever; from OTP 25.1 on its way out of that fails."""
 _REFUSED = re.compile(r"(?i)Line \d+\)|unsafe permissions|disabling|not executable|SECURITY|must be set|non-existent")
 """What keepalived 2.1 to 2.3 says of a file that it does not take, or of a script that it will not run."""
 NOISE = re.compile(
@@ -123,6 +135,10 @@ def _down(stack: Stack, host: str, unit: Unit) -> Finding:
     state = f"{unit.active} ({unit.sub}{f', {unit.result}' if unit.result not in {'success', ''} else ''})"
     mend = f"systemctl start {unit.name} on {host}"
     reason: Sequence[str] = ()
+    if unit.name == _BROKER and (hung := _hangs(machine)):
+        return Finding(
+            "unit", f"{host}: {unit.name}", f"{state}; {HANG}:\n    {hung}", "active", f"systemctl re{mend[10:]}"
+        )
     if unit.name == _BALANCER:
         reason = refused_by_haproxy(machine)
         if reason:
@@ -163,6 +179,14 @@ def refused_by_keepalived(host: Host) -> tuple[str, ...]:
     if done.status in {0, 6, 15, 143} and not any(_REFUSED.search(line) for line in told):
         return ()
     return tuple(told[:_SHOWN])
+
+
+def _hangs(host: Host) -> str:
+    """Give the line by which a broker that does not finish its start says that it hangs; empty where it does not."""
+    look = "tail -q -n 2000 /var/log/rabbitmq/rabbit*@*.log 2>/dev/null"
+    look += " | grep -aE 'Starting RabbitMQ|Global hang' | tail -n 1"
+    said = host.run("/bin/sh", "-c", look).out.strip()
+    return said[:200] if "Global hang" in said else ""
 
 
 def last_words(stack: Stack, host: str, unit: str) -> tuple[tuple[str, ...], str]:

@@ -118,7 +118,9 @@ def recovers(stack: Stack) -> bool:
 
 
 def excuse(stack: Stack, findings: list[Finding]) -> str:
-    """Say why a stack that is not healthy again is as its design has it; empty where it is not."""
+    """Say why it was to be expected that a stack is not healthy: by its design, or by its release; else nothing."""
+    if any(units.HANG in finding.found for finding in findings):
+        return f"{units.HANG}: known of RabbitMQ before 3.10.9 with Erlang 25.1 and newer, such as Debian 12's"
     if not recovers(stack) and findings and all(finding.topic in {"cluster", "queue"} for finding in findings):
         return (
             "partition_handling is `ignore`: after a partition the brokers stay apart until somebody restarts one side"

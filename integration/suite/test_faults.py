@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
-_RECOVER_S = 180.0
+_RECOVER_S = 120.0
 """A cold start of a whole site takes about one minute."""
 _HOPELESS_S = 75.0
 """Where a partition stays until somebody ends it: long enough for everything else, the net tick among it."""
@@ -110,4 +110,4 @@ def _judge(row: summary.Row, ailing: str) -> None:
     if wrong:
         pytest.fail("\n".join(wrong), pytrace=False)
     if help_needed:
-        pytest.xfail(f"as the design has it: {row.expected}")
+        pytest.xfail(f"to be expected: {row.expected}")

@@ -220,6 +220,19 @@ def test_taken_port_is_told_with_its_holder(stack: FakeStack) -> None:
     assert finding.todo.startswith("end what listens on port 8100")
 
 
+def test_start_that_hangs_is_told_as_what_it_is(stack: FakeStack) -> None:
+    """A broker that waits for ever after its host was back too soon; one whose start has gone on since is not."""
+    unit = units.Unit("rabbitmq-server", "loaded", "activating", "start", "enabled", "success")
+    host = stack.hosts["rabbit1"]
+    host.answers["Global hang"] = "[info] Global hang workaround: global state on rabbit@rabbit3 seems broken\n"
+    (finding,) = units.of_unit(stack, "rabbit1", unit)
+    assert units.HANG in finding.found
+    assert finding.todo == "systemctl restart rabbitmq-server on rabbit1"
+    host.answers["Global hang"] = "[info]  Starting RabbitMQ 3.10.8 on Erlang 25.2.3 [jit]\n"
+    (finding,) = units.of_unit(stack, "rabbit1", unit)
+    assert units.HANG not in finding.found
+
+
 def status(**changes: object) -> str:
     """What rabbitmqctl says of a healthy cluster, with some of it otherwise."""
     nodes = [f"rabbit@rabbit{number}" for number in (1, 2, 3)]
@@ -303,6 +316,18 @@ def test_definitions_are_compared(stack: FakeStack) -> None:
     ):
         assert words in text
     assert text.count("found") == 5
+
+
+def test_exports_of_other_shapes_say_the_same() -> None:
+    """A rabbitmqctl that writes nested values as pairs, and leaves out what is false, says what the design says."""
+    stack = FakeStack(load(EXAMPLES / "five-brokers-two-vips.yaml", Topology))
+    there = json.loads(stack.bundle.find("rabbit1", "/etc/rabbitmq/definitions.json").content)
+    policy = next(each for each in there["parameters"] if each["component"] == "operator_policy")
+    policy["value"]["definition"] = [["max-length", 5000000]]
+    del there["exchanges"][0]["internal"]
+    assert list(definitions.differences(stack, there)) == []
+    policy["value"]["definition"] = [["max-length", 1]]
+    assert "parameter orders operator_policy bounds" in told(definitions.differences(stack, there))
 
 
 def test_replicas_are_counted(stack: FakeStack) -> None:
