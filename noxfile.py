@@ -55,7 +55,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Strict static types, with pydantic's plugin."""
-    session.install("-e.", *group("types"))
+    session.install("-e.[lab]", *group("types"))
     session.run("mypy", *session.posargs)
 
 
