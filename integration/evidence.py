@@ -144,7 +144,8 @@ class Evidence:
 
     def _design(self) -> dict[str, Any]:
         topology = self._stack.topology
-        document: dict[str, Any] = topology.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        # What is said, not what differs from a default: it can be read back, which the kinds of parts are needed for.
+        document: dict[str, Any] = topology.model_dump(mode="json", by_alias=True, exclude_unset=True)
         return {"digest": topology.digest, "topology": document}
 
     def _facts(self) -> dict[str, Any]:

@@ -52,6 +52,8 @@ class Part(BaseModel):
 
     short: ClassVar[str] = ""
     """The field that a text or number in place of the whole mapping stands for."""
+    document_kind: ClassVar[str] = ""
+    """Of what is a document of its own: its kind, as ``document/kinds.py`` tells them apart."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

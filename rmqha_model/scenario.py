@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 from rmqha_model.consistency.words import unknown
 from rmqha_model.errors import DocumentError, InconsistentDesign, Path, Problem
 from rmqha_model.expect import Expect
-from rmqha_model.faults import ROLES, AnyFault, CheckScriptFail, CheckScriptHang, Fault, TargetKind
+from rmqha_model.faults import ROLES, AnyFault, CheckScriptFail, CheckScriptHang, Fault, RollingRestart, TargetKind
+from rmqha_model.faults.able import able
 from rmqha_model.names import Label, Text
 from rmqha_model.part import Part
 from rmqha_model.units import Duration
@@ -45,6 +46,8 @@ class Scenario(Part):
         pydantic.ValidationError: a part is malformed.
         InconsistentDesign: the parts contradict each other; all contradictions at once.
     """
+
+    document_kind = "scenario"
 
     format: Literal[1] = Field(1, description="Version of this document's format.")
     name: Label = Field(description="Short name of the scenario.")
@@ -105,13 +108,16 @@ class Scenario(Part):
 
     def _of_faults(self, topology: Topology) -> Iterator[Problem]:
         for index, fault in enumerate(self.faults):
-            known = _hosts_of(topology, fault.target)
+            known = able(fault, topology)
             for field, where, name in _named(fault):
                 path: Path = ("faults", index, field, *where)
                 if name in ROLES:
                     yield from _of_role(topology, path, name, fault)
                 elif name not in known:
                     yield unknown(path, _WORDS[fault.target], name, known)
+            if isinstance(fault, RollingRestart) and not known:
+                path = ("faults", index, "layer")
+                yield Problem(path, f"found {fault.layer}, which the design does not have", "a layer that it has")
             if isinstance(fault, CheckScriptFail | CheckScriptHang):
                 scripts = topology.keepalived.scripts if topology.keepalived else {}
                 if fault.script is not None and fault.script not in scripts:
@@ -158,18 +164,6 @@ _WORDS: dict[TargetKind, str] = {
 }
 
 
-def _hosts_of(topology: Topology, kind: TargetKind) -> tuple[str, ...]:
-    match kind:
-        case "broker":
-            return topology.brokers
-        case "load_balancer":
-            return topology.load_balancers
-        case "vrrp":
-            return topology.vrrp_hosts
-        case "host":
-            return tuple(topology.hosts)
-
-
 def _named(fault: Fault) -> Iterator[tuple[str, tuple[int, ...], str]]:
     """Give each host or role a fault names, with its field and where in it."""
     host, hosts, between = (getattr(fault, field, None) for field in ("host", "hosts", "between"))
@@ -181,9 +175,9 @@ def _named(fault: Fault) -> Iterator[tuple[str, tuple[int, ...], str]]:
 
 
 def _of_role(topology: Topology, path: Path, role: str, fault: Fault) -> Iterator[Problem]:
-    able = topology.vrrp_hosts if role.startswith("@vip") else topology.brokers
-    if not able:
+    holders = topology.vrrp_hosts if role.startswith("@vip") else topology.brokers
+    if not holders:
         yield Problem(path, f"found {role}, and the design has no virtual address", "a host")
-    elif not set(able) <= set(_hosts_of(topology, fault.target)):
+    elif not set(holders) <= set(able(fault, topology)):
         allowed = f"a {_WORDS[fault.target]}"
         yield Problem(path, f"found {role}, which may be a host that is none", allowed)

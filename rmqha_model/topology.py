@@ -51,6 +51,8 @@ class Topology(Part):
         InconsistentDesign: the parts contradict each other; all contradictions at once.
     """
 
+    document_kind = "topology"
+
     format: Literal[1] = Field(1, description="Version of this document's format.")
     name: Annotated[str, _DESIGN_NAME] = Field("rabbitmq", description="Short name of the design.")
     description: Text = Field("", description="A word about it, for people.")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from generators.bundle import Bundle
     from rmqha_model.topology import Topology
 
-__all__ = ["FakeHost", "FakeStack"]
+__all__ = ["FakeHost", "FakeStack", "told"]
 
 Answer = str | tuple[int, str, str] | Callable[[tuple[str, ...], str], tuple[int, str, str]]
 
@@ -107,3 +107,8 @@ class FakeStack:
     def heal(self) -> None:
         """Do nothing but note it."""
         self.done.append("heal")
+
+
+def told(findings: object) -> str:
+    """All findings as one text."""
+    return "\n".join(map(str, findings))  # type: ignore[call-overload]

@@ -23,7 +23,7 @@ PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("u
 PACKAGES: list[str] = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
 MODULES = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 HEAVY = {"altair", "networkx", "numpy", "pika", "polars", "scipy", "simpy"}
-MODEL_PACKAGES = {"consistency", "document", "faults", "patterns", "versions"}
+MODEL_PACKAGES = {"consistency", "document", "faults", "patterns", "timers", "versions"}
 """Parts of the model that take more than a file."""
 
 LINES_MAX = 400

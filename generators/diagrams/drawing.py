@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from generators.timers import vrrp
 from rmqha_model.haproxy import AmqpListener, AmqpsListener, ManagementListener
+from rmqha_model.timers import vrrp
 
 if TYPE_CHECKING:
     from rmqha_model.clients import Client

@@ -9,7 +9,7 @@ from generators import titles
 from generators.prometheus.rule import Example, Rule, Watched, any_of, whole
 from generators.prometheus.scrape import HAPROXY
 from generators.quoting import promql
-from generators.timers import Span, balancer, vrrp
+from rmqha_model.timers import Span, balancer, vrrp
 from rmqha_model.versions import Version
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from generators import titles
 from generators.prometheus.rule import Example, Rule, Watched, whole
 from generators.prometheus.scrape import RABBITMQ
 from generators.quoting import promql, regex
-from generators.timers import Span, balancer, broker
+from rmqha_model.timers import Span, balancer, broker
 from rmqha_model.versions import Version
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from generators import titles
 from generators.prometheus.rule import Example, Rule, Watched, any_of, whole
 from generators.prometheus.scrape import QUEUES, RABBITMQ, queue_metric
 from generators.quoting import promql
-from generators.timers import broker
 from rmqha_model.queues import QUORUM_GROUP_SIZE, QuorumQueue
+from rmqha_model.timers import broker
 from rmqha_model.versions import Version
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from generators.runbook.text import Expected, code
-from generators.timers import balancer, client
 from rmqha_model.queues import ClassicQueue, QuorumQueue
+from rmqha_model.timers import balancer, client
 
 if TYPE_CHECKING:
     from rmqha_model.topology import Topology

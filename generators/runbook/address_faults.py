@@ -9,8 +9,8 @@ from generators import titles
 from generators.runbook import about
 from generators.runbook.balancer_faults import moves
 from generators.runbook.text import Command, Expected, Fault, code, link
-from generators.timers import Span, client, number, vrrp
 from rmqha_model.keepalived import CommandScript
+from rmqha_model.timers import Span, client, number, vrrp
 
 if TYPE_CHECKING:
     from generators.runbook.names import Names

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from generators import titles
 from generators.runbook import about
 from generators.runbook.text import Command, Expected, Fault, code, link
-from generators.timers import balancer, client, number, vrrp
 from rmqha_model.keepalived import SelfHealingScript
+from rmqha_model.timers import balancer, client, number, vrrp
 
 if TYPE_CHECKING:
     from generators.runbook.names import Names

@@ -9,7 +9,7 @@ from generators import titles
 from generators.prometheus.brokers import majority_lost_at
 from generators.runbook import about
 from generators.runbook.text import Command, Expected, Fault, code, link
-from generators.timers import balancer, broker, client, number
+from rmqha_model.timers import balancer, broker, client, number
 from rmqha_model.versions import Version
 
 if TYPE_CHECKING:
@@ -150,6 +150,8 @@ def _silent(topology: Topology, names: Names) -> Fault:
     if topology.partition_handling() is None:
         tick = "the others call it down"
     expected.append(Expected(tick, broker.net_tick(topology)))
+    if broker.hung(topology) != broker.net_tick(topology):
+        expected.append(Expected("the same, where it is frozen and its host still answers", broker.hung(topology)))
     expected += about.reconnects(topology)
     if about.has_mirrors(topology):
         see.append(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from generators import titles
 from generators.runbook.hops import hops
 from generators.runbook.text import code, listed, prose, table
-from generators.timers import number
+from rmqha_model.timers import number
 
 if TYPE_CHECKING:
     from generators.quoting import Quoted

@@ -10,7 +10,7 @@ from generators.rabbitmq import COOKIE
 from generators.runbook import about
 from generators.runbook.names import shortened
 from generators.runbook.text import Command, Expected, Fault, code, link
-from generators.timers import broker
+from rmqha_model.timers import broker
 
 if TYPE_CHECKING:
     from generators.runbook.names import Names

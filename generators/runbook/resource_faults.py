@@ -11,7 +11,7 @@ from generators.quoting import shell
 from generators.runbook import about
 from generators.runbook.text import Command, Expected, Fault, code, link
 from generators.system import DROP_INS
-from generators.timers import Span, balancer, broker
+from rmqha_model.timers import Span, balancer, broker
 
 if TYPE_CHECKING:
     from generators.runbook.names import Names
@@ -262,7 +262,7 @@ def _not_acknowledged(topology: Topology, names: Names) -> Fault:
 
 
 def _broker_notices(topology: Topology, name: str) -> Span:
-    from generators.timers import client
+    from rmqha_model.timers import client
 
     return client.broker_notices(topology, topology.clients[name])
 

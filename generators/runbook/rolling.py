@@ -11,7 +11,7 @@ from generators.quoting import Quoted, markdown
 from generators.runbook import about, changes
 from generators.runbook.names import shortened
 from generators.runbook.text import Command, Expected, code, commands, listed, prose, table
-from generators.timers import Span, balancer, broker, client, number, vrrp
+from rmqha_model.timers import Span, balancer, broker, client, number, vrrp
 from rmqha_model.versions import Version
 
 if TYPE_CHECKING:

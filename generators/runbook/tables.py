@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from generators.quoting import Quoted, markdown
 from generators.runbook import about
 from generators.runbook.text import Expected, code, prose, table
-from generators.timers import Span, balancer, broker, client, vrrp
+from rmqha_model.timers import Span, balancer, broker, client, vrrp
 
 if TYPE_CHECKING:
     from rmqha_model.clients import Client
@@ -108,6 +108,7 @@ def expected(topology: Topology) -> Iterator[Expected]:
         yield Expected("quorum queue without leader: broker stopped", broker.election_after_stop(topology))
         yield Expected("quorum queue without leader: broker silent", broker.election_after_silence(topology))
     yield Expected("brokers call a silent one down", broker.net_tick(topology))
+    yield Expected("brokers call a frozen one down", broker.hung(topology))
     for name, settings in topology.clients.items():
         yield Expected(f"client {code(name)} notices a silent peer", client.client_notices(topology, settings))
         yield Expected(f"brokers notice a silent {code(name)}", client.broker_notices(topology, settings))

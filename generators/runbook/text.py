@@ -10,7 +10,7 @@ from generators.quoting import Quoted, markdown, markdown_code, verbatim
 from generators.titles import anchor
 
 if TYPE_CHECKING:
-    from generators.timers import Span
+    from rmqha_model.timers import Span
 
 __all__ = ["Command", "Expected", "Fault", "code", "commands", "link", "listed", "prose", "table"]
 

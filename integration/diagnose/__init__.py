@@ -5,12 +5,12 @@ A layer is only blamed where the one below it is well: a broker without power is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
 from integration.diagnose import addresses, balancers, brokers, definitions, files, names, queues, units
 from integration.diagnose.asking import each
-from integration.diagnose.finding import Finding, listed
+from integration.diagnose.finding import Finding, listed, ordered
 from integration.errors import LabError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ Look: TypeAlias = Callable[["Stack", str], Iterable[Finding]]
 
 
 def diagnose(stack: Stack) -> list[Finding]:
-    """Give everything that is not as the design says, causes before what follows from them."""
+    """Give everything that is not as the design says, causes before what follows from them: see :func:`ordered`."""
     on, found = _powered(stack)
     for look in (files.of_host, names.of_host, units.of_host):
         found += _on_each(stack, look, on)
@@ -31,13 +31,14 @@ def diagnose(stack: Stack) -> list[Finding]:
         found += _guarded("cluster", lambda: definitions.of_cluster(stack))
         found += _guarded("cluster", lambda: queues.of_cluster(stack))
     found += _balancing(stack, on)
-    return _once(found)
+    return ordered(found)
 
 
 def ailments(stack: Stack) -> list[Finding]:
     """Give what keeps a stack from being healthy now; quick enough to be asked again and again.
 
-    Files and definitions are not compared, as nothing that a fault does changes them.
+    Files and definitions are not compared, as nothing that a fault does changes them. The order is that of
+    :func:`diagnose`.
     """
     on, found = _powered(stack)
     found += _on_each(stack, units.of_host, on)
@@ -47,7 +48,7 @@ def ailments(stack: Stack) -> list[Finding]:
         found += _guarded("cluster", lambda: queues.of_cluster(stack))
     found += _on_each(stack, balancers.of_servers, [host for host in stack.topology.load_balancers if host in on])
     found += _guarded("virtual addresses", lambda: addresses.of_owners(stack))
-    return _once(found)
+    return ordered(found)
 
 
 def _powered(stack: Stack) -> tuple[list[str], list[Finding]]:
@@ -84,15 +85,3 @@ def _guarded(where: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]
         # Cut off, or answers cut short, by a fault that goes on.
         found.append(Finding("power", where, f"that it cannot be looked at: {error}", "an answer", "look at that host"))
     return found
-
-
-def _once(findings: Iterable[Finding]) -> list[Finding]:
-    return list(_distinct(findings))
-
-
-def _distinct(findings: Iterable[Finding]) -> Iterator[Finding]:
-    seen: set[Finding] = set()
-    for finding in findings:
-        if finding not in seen:
-            seen.add(finding)
-            yield finding

@@ -8,11 +8,11 @@ import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from generators.timers import vrrp
 from integration.diagnose import units
 from integration.diagnose.asking import each
 from integration.diagnose.finding import Finding
 from rmqha_model.keepalived import CommandScript
+from rmqha_model.timers import vrrp
 
 if TYPE_CHECKING:
     from integration.host import Stack

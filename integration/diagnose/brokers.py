@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from generators.rabbitmq import COOKIE
 from integration.diagnose.asking import each
-from integration.diagnose.finding import Finding
+from integration.diagnose.finding import Finding, Topic
 
 if TYPE_CHECKING:
     from integration.host import Stack
 
 __all__ = ["View", "of_cluster", "of_view", "running_name", "view", "views"]
 
-_WORDS = (
+_WORDS: tuple[tuple[str, str, Topic], ...] = (
     (r"believes its host is different", "a node that has another name than its host", "name"),
     (
         r"Authentication failed|[Ii]nvalid challenge|challenge reply",

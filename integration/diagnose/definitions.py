@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from generators.definitions import Definitions
 from integration.diagnose.finding import Finding
 from integration.errors import LabError
+from rmqha_model.usual import OWN
 
 if TYPE_CHECKING:
     from integration.host import Stack
 
-__all__ = ["OWN", "differences", "exported", "of_cluster"]
-
-OWN = "rmqha-suite"
-"""How names begin of what the suite itself makes for a while."""
+__all__ = ["differences", "exported", "of_cluster"]
 
 Objects: TypeAlias = list[dict[str, Any]]
 Key: TypeAlias = tuple[str, ...]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from integration.errors import FaultError
-from rmqha_model.faults import CLIENTS, ROLES, Fault, RollingRestart
+from rmqha_model.faults import CLIENTS, ROLES, Fault
+from rmqha_model.faults.able import able
 
 if TYPE_CHECKING:
     from rmqha_model.topology import Topology
@@ -77,29 +78,13 @@ def hosts_of(fault: Fault, topology: Topology, hosts: tuple[str, ...] = ()) -> t
     Raises:
         FaultError: it names roles still, or a host that is not what the fault happens to.
     """
-    chosen = hosts or tuple(dict.fromkeys(fault.targets)) or _all(fault, topology)
+    chosen = hosts or tuple(dict.fromkeys(fault.targets)) or able(fault, topology)
     roles = [name for name in chosen if name in ROLES]
     if roles:
         raise FaultError(f"{fault.name} at {fault.at}: found the role {roles[0]}; allowed: hosts")
-    able = _all(fault, topology)
-    unable = [name for name in chosen if name not in able]
+    fit = able(fault, topology)
+    unable = [name for name in chosen if name not in fit]
     if unable or not chosen:
-        found, allowed = ", ".join(unable) or "no host", ", ".join(able) or "no host of this design"
+        found, allowed = ", ".join(unable) or "no host", ", ".join(fit) or "no host of this design"
         raise FaultError(f"{fault.name} at {fault.at}: found {found}; allowed: {allowed}")
     return chosen
-
-
-def _all(fault: Fault, topology: Topology) -> tuple[str, ...]:
-    """Give every host of the design that *fault* can happen to."""
-    if isinstance(fault, RollingRestart):
-        return {
-            "brokers": topology.brokers,
-            "haproxy": topology.load_balancers,
-            "keepalived": topology.vrrp_hosts,
-        }[fault.layer]
-    return {
-        "broker": topology.brokers,
-        "load_balancer": topology.load_balancers,
-        "vrrp": topology.vrrp_hosts,
-        "host": tuple(topology.hosts),
-    }[fault.target]

@@ -9,20 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from integration.diagnose.asking import at_host, program, told
-from integration.diagnose.definitions import OWN
 from integration.errors import LabError
 from integration.host import Distant
 from integration.suite import amqp as _program
+from rmqha_model.usual import DEFAULT_EXCHANGE, OWN
 
 if TYPE_CHECKING:
     from integration.host import Stack
     from rmqha_model.clients import Client
-    from rmqha_model.topology import Topology
 
-__all__ = ["authority", "can_use_default_exchange", "do", "login", "names_for", "usual_client"]
-
-_DEFAULT_EXCHANGE = "amq.default"
-"""What permissions call the exchange without a name (rabbit_channel:check_resource_access, 3.8 to 4.3)."""
+__all__ = ["authority", "do", "login", "names_for"]
 
 
 def do(stack: Stack, *requests: dict[str, Any], host: str | None = None) -> list[dict[str, Any]]:
@@ -77,23 +73,6 @@ def authority(stack: Stack) -> str:
     return stack.hosts[stack.topology.rabbitmq.seed].run("/bin/cat", tls.ca).out
 
 
-def usual_client(topology: Topology) -> tuple[str, Client]:
-    """Give the client, by its name, that stands for all: the first that may publish to any queue, else the first."""
-    clients = list(topology.clients.items())
-    return next((each for each in clients if can_use_default_exchange(topology, each[1])), clients[0])
-
-
-def can_use_default_exchange(topology: Topology, client: Client) -> bool:
-    """Whether *client* may publish straight to a queue, by its name, and have queues of the suite's names."""
-    may = topology.permissions_of(topology.user_of(client)).get(topology.vhost_of(client))
-    if may is None:
-        return False
-    name = f"{OWN}.a"
-    return all(re.search(pattern, name) for pattern in (may.configure, may.write, may.read)) and bool(
-        re.search(may.write, _DEFAULT_EXCHANGE)
-    )
-
-
 def names_for(stack: Stack, client: Client) -> tuple[str, str] | None:
     """Give a queue and an exchange that *client* may have; nothing where its permissions leave no such names.
 
@@ -108,5 +87,5 @@ def names_for(stack: Stack, client: Client) -> tuple[str, str] | None:
     for stem in ("", *(f"{name}." for name in known)):
         name = f"{stem}{OWN}"
         if all(re.search(pattern, f"{name}.path") for pattern in (may.configure, may.write, may.read)):
-            return f"{name}.path", "" if re.search(may.write, _DEFAULT_EXCHANGE) else f"{name}.exchange"
+            return f"{name}.path", "" if re.search(may.write, DEFAULT_EXCHANGE) else f"{name}.exchange"
     return None

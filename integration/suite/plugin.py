@@ -11,8 +11,8 @@ import pytest
 from integration import summary
 from integration.diagnose import Finding, ailments, diagnose, listed
 from integration.errors import LabError
-from integration.suite.cases import Case, chosen
 from integration.suite.mend import settle
+from rmqha_model.cases import Case, chosen
 
 if TYPE_CHECKING:
     from integration.evidence import Evidence

@@ -9,9 +9,10 @@ import pytest
 from generators.haproxy import PATH
 from integration.diagnose import Finding, balancers
 from integration.diagnose.asking import ask
-from integration.suite.clients import authority, do, usual_client
+from integration.suite.clients import authority, do
 from integration.suite.plugin import refuse
 from rmqha_model.haproxy import AmqpListener, AmqpsListener, ManagementListener, PrometheusListener, StatsListener
+from rmqha_model.usual import usual_client
 
 if TYPE_CHECKING:
     from integration.host import Stack

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from integration.diagnose import Finding, addresses, queues
-from integration.diagnose.definitions import OWN
-from integration.suite.cases import mirrors
-from integration.suite.clients import do, login, usual_client
+from integration.suite.clients import do, login
 from integration.suite.plugin import refuse
+from rmqha_model.usual import OWN, mirrors, usual_client
 
 if TYPE_CHECKING:
     from integration.host import Stack

@@ -12,16 +12,14 @@ import pytest
 
 from integration import summary
 from integration.diagnose import listed
-from integration.diagnose.definitions import OWN
 from integration.errors import LabError, NotPossible, Unhealthy
-from integration.suite.cases import MIRRORED, PLAIN, mirrors
-from integration.suite.clients import usual_client
 from integration.suite.mend import excuse, recovers, settle, wait_healthy
+from rmqha_model import usual
 
 if TYPE_CHECKING:
     from integration.host import Stack
-    from integration.suite.cases import Case
     from integration.suite.plugin import Plugin
+    from rmqha_model.cases import Case
 
 __all__: list[str] = []
 
@@ -29,33 +27,23 @@ _RECOVER_S = 120.0
 """A cold start of a whole site takes about one minute."""
 _HOPELESS_S = 75.0
 """Where a partition stays until somebody ends it: long enough for everything else, the net tick among it."""
-_DEFAULT_MIRRORING = {"ha-mode": "all", "ha-sync-mode": "automatic"}
 
 
 @pytest.fixture(scope="module")
 def policies(stack: Stack) -> Iterator[None]:
     """Policies of the suite's own that make one of its classic queues mirrored and keep the other one plain."""
-    topology = stack.topology
-    if not mirrors(topology):
-        yield
-        return
-    vhost = topology.vhost_of(usual_client(topology)[1])
-    own = [p.definition.as_json() for p in topology.rabbitmq.policies if p.definition.is_mirroring and p.vhost == vhost]
-    wanted = {
-        f"{OWN}-mirrored": (MIRRORED, own[0] if own else _DEFAULT_MIRRORING),
-        # Something harmless: what counts is that of several policies only the one with the highest priority applies.
-        f"{OWN}-plain": (PLAIN, {"max-length": 100_000_000}),
-    }
-    seed = stack.hosts[topology.rabbitmq.seed]
-    for name, (queue, definition) in wanted.items():
-        pattern = f"^{queue.replace('.', '[.]')}$"
-        command = ("set_policy", "-p", vhost, "--priority", "1000", "--apply-to", "queues", name, pattern)
-        seed.check("rabbitmqctl", *command, json.dumps(definition))
+    made = usual.policies(stack.topology)
+    seed = stack.hosts[stack.topology.rabbitmq.seed]
+    for policy in made:
+        options = ("-p", policy.vhost, "--priority", str(policy.priority), "--apply-to", policy.apply_to)
+        seed.check(
+            "rabbitmqctl", "set_policy", *options, policy.name, policy.pattern, json.dumps(policy.definition.as_json())
+        )
     try:
         yield
     finally:
-        for name in wanted:
-            seed.run("rabbitmqctl", "clear_policy", "-p", vhost, name)
+        for policy in made:
+            seed.run("rabbitmqctl", "clear_policy", "-p", policy.vhost, policy.name)
 
 
 @pytest.mark.usefixtures("policies")

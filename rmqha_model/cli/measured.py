@@ -34,7 +34,9 @@ def summary(timeline: Timeline) -> dict[str, Any]:
         "resolution_s": timeline.head.resolution_s,
         "faults": [event.row() for event in timeline.events if isinstance(event, FaultBegan | FaultUndone)],
         "outages": {
-            name: {**dataclasses.asdict(outage), "length_s": outage.length_s, "share": outage.share} if outage else None
+            name: {**dataclasses.asdict(outage), "length_s": outage.length_s, "share": round(outage.share, 4)}
+            if outage
+            else None
             for name, outage in outages
         },
         "confirm_gaps": {name: _gap(gap) for name, gap in measures.confirm_gaps(timeline).items()},

@@ -11,7 +11,10 @@ from typing import Any
 
 import typer
 
-__all__ = ["print_diff", "print_json", "spinner", "steps", "tell"]
+__all__ = ["print_diff", "print_json", "rounded", "spinner", "steps", "tell"]
+
+_DIGITS = 3
+"""Of a number of seconds: what is seen of daemons and clients is exact to a millisecond at best."""
 
 
 def tell(text: str, fg: str | None = None) -> None:
@@ -20,8 +23,23 @@ def tell(text: str, fg: str | None = None) -> None:
 
 
 def print_json(data: Any) -> None:
-    """Print *data* for machines."""
-    typer.echo(json.dumps(data, indent=2))
+    """Print *data* for machines, :func:`rounded`."""
+    typer.echo(json.dumps(rounded(data), indent=2))
+
+
+def rounded(data: Any, *, seconds: bool = False) -> Any:
+    """Give *data* with its *seconds* to the millisecond: those are ``t``, ``seconds``, ``..._s``, and all in them."""
+    if isinstance(data, dict):
+        return {key: rounded(value, seconds=seconds or _is_seconds(key)) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [rounded(value, seconds=seconds) for value in data]
+    if seconds and isinstance(data, float):
+        return round(data, _DIGITS) + 0.0  # No minus before a zero.
+    return data
+
+
+def _is_seconds(key: object) -> bool:
+    return isinstance(key, str) and (key in {"t", "seconds"} or key.endswith("_s"))
 
 
 def print_diff(lines: Iterator[str]) -> None:
@@ -59,3 +77,17 @@ def steps(text: str) -> Iterator[Callable[[str], None]]:
             tell(f"{time.monotonic() - began:6.1f} s  {step}")
 
     yield told
+
+
+@contextlib.contextmanager
+def progress(text: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show on a terminal how much of long work is done; give a function that is called after each part of it."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(text, total=total)
+        yield lambda: shown.advance(task)

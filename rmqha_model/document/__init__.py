@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from rmqha_model.document import read_json, read_toml, read_yaml
 from rmqha_model.document.explain import explain, settle_places
+from rmqha_model.document.kinds import mistaken
 from rmqha_model.document.show import escaped, printable
 from rmqha_model.document.tree import Document, Lines, step
 from rmqha_model.errors import DocumentError, InconsistentDesign, Path, Place, Problem, did_you_mean
@@ -72,6 +73,8 @@ def loads(text: str, model: type[M], *, file: str = "<text>", syntax: Syntax = "
     if not isinstance(document.data, dict):
         place = document.place(document.top)
         raise DocumentError([*problems, Problem((), f"found {kind_of(document.data)}", "a mapping", place=place)])
+    if other := mistaken(getattr(model, "document_kind", ""), document.data, document.place(document.top)):
+        raise DocumentError([*problems, other])
     try:
         design = model.model_validate(document.data)
     except ValidationError as error:

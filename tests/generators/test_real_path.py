@@ -25,12 +25,12 @@ from daemons.rabbit_cluster import Host, RabbitCluster, why_not
 from designs import secrets_of
 
 from generators import generate
-from generators.timers.balancer import back_up, frozen, proxies
 from generators.validate.program import installed
+from rmqha_model.timers.balancer import back_up, frozen, proxies
 from rmqha_model.topology import Topology
 
 if TYPE_CHECKING:
-    from generators.timers.span import Span
+    from rmqha_model.timers.span import Span
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("rabbitmq-server", "haproxy", "openssl")]
 

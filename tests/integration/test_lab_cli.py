@@ -30,6 +30,16 @@ def lab(rmqha: Run, tmp_path: Path) -> Run:
         (["status", "--lab", "x"], 2, "error: lab: found no 'x': `rmqha lab up TOPOLOGY` makes one\n"),
         (["exec", "r1"], 2, "error: command: found none; allowed: rmqha lab exec HOST COMMAND [ARGUMENT]...\n"),
         (["logs", "r1"], 2, "error: there is no lab; `rmqha lab up TOPOLOGY` makes one\n"),
+        (
+            ["run", "examples/article-fixed.yaml"],
+            2,
+            "error: examples/article-fixed.yaml:3:1: (top level): found a topology; allowed: a scenario; ",
+        ),
+        (
+            ["up", "examples/scenarios/kill-broker.yaml"],
+            2,
+            "error: examples/scenarios/kill-broker.yaml:1:1: (top level): found a scenario; allowed: a topology; ",
+        ),
         (["down"], 1, "there is no lab\n"),
         (["down", "--all"], 0, "there is no lab\n"),
         (["down", "x"], 1, "lab x: there is none\n"),
@@ -42,6 +52,7 @@ def test_commands_where_there_is_no_lab(lab: Run, arguments: list[str], status: 
     done = lab(*arguments)
     assert done.returncode == status
     assert done.stderr.startswith(said)
+    assert done.stderr.count("error: ") == said.count("error: ")
     assert done.stdout == ""
 
 

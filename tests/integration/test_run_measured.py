@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from rmqha_model.cli.measured import show, summary
+from rmqha_model.cli.output import print_json, rounded
 from rmqha_model.events import Attempt, Confirmed, Delivered, Event, FaultBegan, FaultUndone, Published, VipHeld
 from rmqha_model.scenario import Scenario
 from rmqha_model.timeline import Head, Timeline
@@ -60,6 +62,27 @@ def test_the_summary_is_plain_data() -> None:
         ("lost_max", False),
     ]
     assert not short["ok"]
+
+
+def test_seconds_are_printed_to_the_millisecond(capsys: pytest.CaptureFixture[str]) -> None:
+    """No number of what is printed has digits that nobody measured, nor the noise of binary fractions."""
+    short = summary(timeline(outage_below="2s"))
+    assert short["addresses"]["10.0.0.100"]["absent_s"] != 0.8
+    print_json(short)
+    printed = capsys.readouterr().out
+    assert json.loads(printed)["addresses"]["10.0.0.100"]["absent_s"] == 0.8
+    assert not re.search(r"\d\.\d{5}", printed)
+
+
+def test_only_seconds_are_rounded() -> None:
+    """Whatever is under the name of seconds is, at any depth; other numbers, and what is none, stay as they are."""
+    third = 1 / 3
+    rows = ({"seconds": -third / 1000, "share": third},)
+    data = {"t": third, "a_s": [third, None], "b_s": {"x": third}, "rows": rows}
+    assert json.dumps(rounded(data)) == json.dumps(
+        {"t": 0.333, "a_s": [0.333, None], "b_s": {"x": 0.333}, "rows": [{"seconds": 0.0, "share": third}]}
+    )
+    assert rounded({"over_s": True, "count_s": 3, "items": 1.23456}) == {"over_s": True, "count_s": 3, "items": 1.23456}
 
 
 def test_what_people_read(capsys: pytest.CaptureFixture[str]) -> None:

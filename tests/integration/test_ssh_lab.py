@@ -117,7 +117,7 @@ def test_a_fault_is_seen_and_undone(lab: Any, folder: Path) -> None:
         from pathlib import Path
         from integration.run import run
         from integration.ssh import opened
-        from integration.suite.cases import chosen
+        from rmqha_model.cases import chosen
         folder = Path(sys.argv[1])
         with opened(folder / "topology.json", folder / "hosts.yaml", allow_faults=True) as stack:
             (case,) = chosen(stack.topology, ["keepalived_stop-vip_owner"])

@@ -34,6 +34,15 @@ def test_unknown_fault_is_refused_before_anything_is_made(rmqha: Run, tmp_path: 
     assert not (tmp_path / "e").exists()
 
 
+@pytest.mark.parametrize("words", [",", "", "broker_kill,"])
+def test_empty_words_are_refused_before_anything_is_made(rmqha: Run, tmp_path: Path, words: str) -> None:
+    """Nothing between commas: exit status 2, what is allowed, and no lab."""
+    done = rmqha("lab", "test", "examples/article-fixed.yaml", "--faults", words, "--evidence", tmp_path / "e")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--faults: found an empty word; allowed: none, representative, all, or names of faults" in done.stderr
+    assert not (tmp_path / "e").exists()
+
+
 def test_run_that_is_over_is_not_done_again(rmqha: Run, tmp_path: Path, root: Path) -> None:
     """With --resume and all of it in the evidence folder, nothing is made, and the answer is the one it had."""
     design = load(root / "examples/article-fixed.yaml", Topology)

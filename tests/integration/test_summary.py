@@ -12,7 +12,7 @@ from fake_stack import FakeStack
 
 from integration import summary
 from integration.evidence import Evidence, scrubber
-from integration.suite.cases import Case, cases
+from rmqha_model.cases import Case, cases
 from rmqha_model.document import load
 from rmqha_model.events import (
     Attempt,

@@ -88,8 +88,8 @@ def validate(
     from integration.faults import sweep
     from integration.lab import down, find, names, up
     from integration.suite import run
-    from integration.suite.cases import chosen
     from integration.suite.options import Options
+    from rmqha_model.cases import chosen
     from rmqha_model.document import load
     from rmqha_model.topology import Topology
 
@@ -97,7 +97,7 @@ def validate(
     design = load(topology, Topology)
     if faults is None:
         faults = "none" if ssh and not allow_faults else "representative"
-    words = tuple(word.strip() for word in faults.split(",") if word.strip())
+    words = tuple(word.strip() for word in faults.split(","))
     called = name or design.name
     cases = chosen(design, words)  # A word that means nothing is told before anything is made.
     was_there = ssh is None and called in names()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from generators.timers.span import Span, never, number
+from rmqha_model.timers.span import Span, never, number
 
 if TYPE_CHECKING:
     from rmqha_model.clients import Client

@@ -21,6 +21,13 @@ class Span:
     formula: str
     source: str
     versions: str
+    uneven_mean_s: float | None = None
+    """The mean, where it is not the middle: where something is the first of several, or may be either of two."""
+
+    @property
+    def mean_s(self) -> float:
+        """The mean over all phases; infinite where it may never happen."""
+        return (self.min_s + self.max_s) / 2 if self.uneven_mean_s is None else self.uneven_mean_s
 
     def __str__(self) -> str:
         if math.isinf(self.min_s):
@@ -39,12 +46,16 @@ class Span:
             " + ".join(parts),
             joined(self.source, other.source),
             joined(self.versions, other.versions),
+            self.mean_s + other.mean_s if {self.uneven_mean_s, other.uneven_mean_s} != {None} else None,
         )
 
     def later(self, seconds: float, why: str) -> Span:
         """The same after a pause of *seconds*."""
         formula = f"{why} {number(seconds)} + {self.formula}"
-        return replace(self, min_s=self.min_s + seconds, max_s=self.max_s + seconds, formula=formula)
+        mean = None if self.uneven_mean_s is None else self.uneven_mean_s + seconds
+        return replace(
+            self, min_s=self.min_s + seconds, max_s=self.max_s + seconds, formula=formula, uneven_mean_s=mean
+        )
 
     @property
     def is_never(self) -> bool:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from integration.errors import LabError
-from integration.suite.cases import REPRESENTATIVE, cases, chosen, mirrors, workload
+from rmqha_model.cases import REPRESENTATIVE, cases, chosen
 from rmqha_model.document import load
+from rmqha_model.errors import RmqhaError
 from rmqha_model.faults import CATALOGUE
 from rmqha_model.topology import Topology
+from rmqha_model.usual import mirrors, workload
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.yaml"))
 
@@ -60,8 +61,21 @@ def test_words_choose_cases() -> None:
 )
 def test_word_that_means_nothing_is_refused(word: str, says: str) -> None:
     """An unknown name is refused with the nearest one, and a fault that cannot happen with that."""
-    with pytest.raises(LabError, match=says):
+    with pytest.raises(RmqhaError, match=says):
         chosen(example("no-vip"), [word])
+
+
+@pytest.mark.parametrize(
+    ("words", "found"), [([], "no word"), ([""], "an empty word"), (["broker_kill", ""], "an empty word")]
+)
+def test_word_that_is_empty_is_no_word_for_none(words: list[str], found: str) -> None:
+    """It is refused with all that is allowed, and with the faults that the design can suffer."""
+    with pytest.raises(RmqhaError) as caught:
+        chosen(example("no-vip"), words)
+    allowed = "none, representative, all, or names of faults with commas between"
+    said = str(caught.value)
+    assert said.startswith(f"--faults: found {found}; allowed: {allowed}; this design can suffer broker_kill,")
+    assert "haproxy_kill" not in said
 
 
 def test_queues_are_those_that_the_release_can_have() -> None:

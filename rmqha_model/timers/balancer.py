@@ -7,16 +7,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from generators.timers.span import Span, never, number
-from rmqha_model.haproxy import AmqpCheck, AmqpListener, AmqpsListener, HttpCheck, ManagementListener, NoCheck, TcpCheck
+from rmqha_model.haproxy import (
+    AmqpCheck,
+    AmqpListener,
+    AmqpsListener,
+    HttpCheck,
+    ManagementListener,
+    NoCheck,
+    TcpCheck,
+)
+from rmqha_model.timers.span import Span, never, number
+from rmqha_model.versions import Version
 
 if TYPE_CHECKING:
     from rmqha_model.topology import Topology
     from rmqha_model.units import Duration
 
-__all__ = ["Proxy", "amqp_listeners", "back_up", "first_attempt", "frozen", "proxies", "refused", "silent"]
+__all__ = [
+    "Proxy",
+    "amqp_listeners",
+    "back_up",
+    "first_attempt",
+    "frozen",
+    "late_timeout",
+    "proxies",
+    "refused",
+    "silent",
+]
 
 Proxy: TypeAlias = AmqpListener | AmqpsListener | ManagementListener
 """A listener that leads to brokers."""
@@ -30,6 +50,10 @@ TURN_AROUND_S = 1.0
 SYN_S = (0, 1, 3, 7, 15, 31, 63)
 """When Linux sends SYNs: kernels before 6.5, with tcp_syn_retries 6; later ones send some more in between."""
 
+UNREACHABLE_S = 3.06
+"""From a SYN whose neighbour's entry is FAILED to EHOSTUNREACH, three probes a second apart: measured, Linux 6.18."""
+
+NEIGHBOURS = "Linux net/core/neighbour.c neigh_timer_handler"
 CHECKS = "HAProxy src/check.c set_server_check_status, process_chk_conn; src/server.c srv_getinter; measured"
 VERSIONS = "HAProxy 2.2 to 3.2"
 
@@ -53,10 +77,35 @@ def refused(topology: Topology, listener: Proxy) -> Span:
     return _down(topology, listener, 0, 0, "")
 
 
-def silent(topology: Topology, listener: Proxy) -> Span:
-    """How soon a server that does not answer at all is DOWN: power, cable, packet filter."""
+def silent(topology: Topology, listener: Proxy, *, neighbour: bool = False) -> Span:
+    """How soon a server that does not answer at all is DOWN: power, cable, packet filter.
+
+    As a *neighbour*, on the same network, it does not answer who asks for its address either: once that is known, an
+    attempt ends sooner.
+    """
     attempt = _connect_s(topology, listener)
-    return _down(topology, listener, attempt, attempt, "attempt")
+    span = _down(topology, listener, attempt, attempt, "attempt")
+    sooner = _sooner_as_neighbour(listener, attempt) if neighbour and span.is_bounded else 0.0
+    if not sooner:
+        return span
+    formula = f"{span.formula} - where no neighbour answers 0..{number(sooner)}"
+    return replace(span, min_s=span.min_s - sooner, formula=formula, source=f"{span.source}; {NEIGHBOURS}")
+
+
+def _sooner_as_neighbour(listener: Proxy, attempt: float) -> float:
+    """How much sooner attempts may end than by their limit, all of them together.
+
+    The neighbour's entry was confirmed by the last check that succeeded, an interval before the first that fails; it
+    is FAILED 15 s (half of base_reachable_time) + 5 s (delay) + 3 x 1 s (probes) after that at the earliest.
+    """
+    check = listener.check
+    assert not isinstance(check, NoCheck)
+    begins, failed, saved = 0.0, 23.0 - _inter(listener), 0.0
+    for _ in range(check.fall):
+        takes = min(attempt, max(failed - begins, 0.0) + UNREACHABLE_S)
+        saved += attempt - takes
+        begins += takes + _fast(listener)
+    return saved
 
 
 def frozen(topology: Topology, listener: Proxy) -> Span:
@@ -72,9 +121,21 @@ def frozen(topology: Topology, listener: Proxy) -> Span:
     if check is None:
         inter = _inter(listener)
         return _down(topology, listener, inter, inter, "attempt")
-    # Once connected the deadline is timeout check; until commit 7c788f098 (3.3-dev1 and later patches of older series)
-    # the task still woke up at the old deadline of the connect.
-    return _down(topology, listener, check, max(check, _connect_s(topology, listener)), "attempt")
+    # Once connected the deadline is timeout check, and before a mend it was noticed at the old one of the connect.
+    late = late_timeout(topology)
+    attempt = max(check, _connect_s(topology, listener)) if late else check
+    return _down(topology, listener, attempt, attempt, "attempt")
+
+
+def late_timeout(topology: Topology) -> bool:
+    """Whether a check that has connected notices ``timeout check`` at the connect's deadline only.
+
+    Until commit 7c788f098 of June 2025: in the CHANGELOG of 3.2.1, absent from that of 3.0.11; of the other series, the
+    first release after that month is taken for mended.
+    """
+    version = Version.parse(topology.versions.haproxy)
+    mended = {(2, 4): 30, (2, 6): 23, (2, 8): 16, (3, 0): 12, (3, 1): 8, (3, 2): 1}.get(version.series)
+    return version < (3, 3) and (mended is None or version.patch < mended)
 
 
 def back_up(topology: Topology, listener: Proxy, *, was_silent: bool = False) -> Span:

@@ -8,20 +8,29 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from generators.timers.span import Span, never, number
 from rmqha_model.keepalived import ObserveScript, SelfHealingScript
+from rmqha_model.timers.span import Span, never, number
+from rmqha_model.versions import Version
 
 if TYPE_CHECKING:
     from rmqha_model.keepalived import Keepalived, TrackScript, VrrpInstance
     from rmqha_model.topology import Topology
 
 __all__ = [
+    "begins_second_copy",
     "effective_priority",
     "failback",
     "haproxy_failover",
     "master_down",
+    "moved_by",
     "preferred",
+    "processes_of",
     "script_detection",
+    "script_fails",
+    "script_hangs",
+    "script_pace",
+    "script_recovers",
+    "scripts_of",
     "skew_s",
     "successor",
     "takeover_graceful",
@@ -119,9 +128,27 @@ def failback(topology: Topology, instance: str, host: str) -> Span:
     return waiting.later(settings.preempt_delay.s, "preempt_delay")
 
 
-def script_detection(script: TrackScript, *, frozen: bool = False) -> Span:
+def begins_second_copy(topology: Topology) -> bool:
+    """Whether a run of a script that is due while another is under way begins all the same, not left out.
+
+    keepalived 2.1.3 to 2.3.2: vrrp_scheduler.c vrrp_script_thread says "skipping run" and lacks the return (e8e64015;
+    mended by 94d40e3b).
+    """
+    return Version(2, 1, 3) <= Version.parse(topology.versions.keepalived) < Version(2, 3, 3)
+
+
+def script_pace(script: TrackScript, run_s: float, *, second_copy: bool = True) -> float:
+    """Give the time from the start of one run to the next one's, where each takes *run_s*.
+
+    A run that is due while another is under way, in its last instant too, begins beside it or is left out.
+    """
+    interval = script.interval.s
+    return interval if second_copy else interval * (int(run_s // interval) + 1)
+
+
+def script_detection(script: TrackScript, *, frozen: bool = False, second_copy: bool = True) -> Span:
     """How soon a script has judged that HAProxy is dead, or *frozen*: from the fault to the verdict."""
-    interval, fall = script.interval.s, script.fall or 1
+    interval = script.interval.s
     limit = (script.timeout or script.interval).s
     if isinstance(script, SelfHealingScript):
         wait = script.wait.s
@@ -133,34 +160,66 @@ def script_detection(script: TrackScript, *, frozen: bool = False) -> Span:
         # one after it by the next run, which starts HAProxy and pauses first.
         late = f"rest of the interval 0..{number(interval - wait)} + start of HAProxy + pause {number(wait)}"
         return Span(0, interval, f"rest of the pause 0..{number(wait)}, or {late}", SCRIPTS, VERSIONS)
-    formula = f"phase 0..{number(interval)}" + (f" + {fall - 1} x interval {number(interval)}" if fall > 1 else "")
     # An observing script answers within half of its time (check_haproxy.sh); of a user's own program only the limit is
     # known.
-    longest = max(limit / 2, 0.5) if isinstance(script, ObserveScript) else limit
-    shortest = longest if frozen else 0.0
-    if frozen or not isinstance(script, ObserveScript):
-        formula += f" + run {number(longest)}" if frozen else f" + run 0..{number(longest)}"
-    else:
-        longest = 0.0
-    return Span((fall - 1) * interval + shortest, fall * interval + longest, formula, SCRIPTS, VERSIONS)
+    if isinstance(script, ObserveScript):
+        run = max(limit / 2, 0.5) if frozen else 0.0
+        return _fails(script, run, run, second_copy=second_copy)
+    return _fails(script, limit if frozen else 0.0, limit, second_copy=second_copy)
+
+
+def script_fails(script: TrackScript) -> Span:
+    """How soon a script that fails in each run from now on has failed for keepalived."""
+    return _fails(script, 0.0, 0.0, second_copy=True)
+
+
+def script_hangs(script: TrackScript, *, second_copy: bool) -> Span:
+    """How soon a script has failed whose runs, from the next one on, do not end by themselves: each by its timeout.
+
+    With a second copy, run follows run at the interval even where the timeout is longer, as one stage serves all.
+    """
+    limit = (script.timeout or script.interval).s
+    return _fails(script, limit, limit, second_copy=second_copy)
+
+
+def script_recovers(script: TrackScript) -> Span:
+    """How soon a script that succeeds again, at once, counts as well."""
+    interval, rise = script.interval.s, script.rise or 1
+    formula = f"phase 0..{number(interval)}" + (f" + {rise - 1} x interval {number(interval)}" if rise > 1 else "")
+    return Span((rise - 1) * interval, rise * interval, formula, SCRIPTS, VERSIONS)
+
+
+def _fails(script: TrackScript, shortest: float, longest: float, *, second_copy: bool) -> Span:
+    interval, fall = script.interval.s, script.fall or 1
+    low, high = (script_pace(script, run, second_copy=second_copy) for run in (shortest, longest))
+    formula = f"phase 0..{number(interval)}"
+    if fall > 1:
+        pace = f"interval {number(low)}"
+        if high > interval:
+            pace = f"{number(low)}.." * (low != high) + f"{number(high)} from run to run, as overrun ones are left out"
+        formula += f" + {fall - 1} x {pace}"
+    if longest:
+        formula += f" + run {number(shortest)}" + (f"..{number(longest)}" if shortest != longest else "")
+    return Span((fall - 1) * low + shortest, interval + (fall - 1) * high + longest, formula, SCRIPTS, VERSIONS)
 
 
 def haproxy_failover(topology: Topology, instance: str, host: str, *, frozen: bool = False) -> Span:
     """How soon the addresses of *host* are its successor's when its HAProxy is dead for good, or *frozen*."""
     keepalived = _keepalived(topology)
     found = [never("nothing watches HAProxy", SCRIPTS, VERSIONS)]
-    for name in _scripts(keepalived, instance):
+    second_copy = begins_second_copy(topology)
+    for name in scripts_of(keepalived, instance):
         script = keepalived.scripts[name]
-        effect = _effect(topology, instance, host, name, script.weight or 0)
+        effect = moved_by(topology, instance, host, name, script.weight or 0)
         if isinstance(script, SelfHealingScript):
             effect = takeover_graceful(topology, instance, host)  # it stops keepalived
-        found.append(_after(script_detection(script, frozen=frozen), effect))
-    for name in _processes(keepalived, instance):
+        found.append(_after(script_detection(script, frozen=frozen, second_copy=second_copy), effect))
+    for name in processes_of(keepalived, instance):
         process = keepalived.processes[name]
         if process.process == "haproxy" and not frozen:
             delay = float(process.delay or 0)
             seen = Span(delay, delay, f"process gone + delay {number(delay)}", SCRIPTS, VERSIONS)
-            found.append(_after(seen, _effect(topology, instance, host, name, process.weight or 0)))
+            found.append(_after(seen, moved_by(topology, instance, host, name, process.weight or 0)))
     return min(found, key=lambda span: (span.max_s, span.min_s, span.formula.startswith("nothing")))
 
 
@@ -170,7 +229,7 @@ def _after(detection: Span, effect: Span) -> Span:
     return effect if effect.is_never else detection + effect
 
 
-def _effect(topology: Topology, instance: str, host: str, failed: str, weight: int) -> Span:
+def moved_by(topology: Topology, instance: str, host: str, failed: str, weight: int) -> Span:
     """How soon the addresses move once the script or process *failed* has failed on *host*."""
     if not weight:
         return takeover_graceful(topology, instance, host)
@@ -209,16 +268,18 @@ def _version(topology: Topology, instance: VrrpInstance) -> int:
     return 3 if instance.virtual_addresses[0].address.version == 6 else _keepalived(topology).global_.version or 2
 
 
-def _scripts(keepalived: Keepalived, instance: str) -> tuple[str, ...]:
+def scripts_of(keepalived: Keepalived, instance: str) -> tuple[str, ...]:
+    """Give the scripts that *instance* tracks, by name."""
     chosen = keepalived.instances[instance].track_scripts
     return tuple(keepalived.scripts) if chosen is None else chosen
 
 
-def _processes(keepalived: Keepalived, instance: str) -> tuple[str, ...]:
+def processes_of(keepalived: Keepalived, instance: str) -> tuple[str, ...]:
+    """Give the processes that *instance* tracks, by name."""
     chosen = keepalived.instances[instance].track_processes
     return tuple(keepalived.processes) if chosen is None else chosen
 
 
 def _weights(keepalived: Keepalived, instance: str) -> list[tuple[str, int]]:
-    found = [(name, keepalived.scripts[name].weight or 0) for name in _scripts(keepalived, instance)]
-    return found + [(name, keepalived.processes[name].weight or 0) for name in _processes(keepalived, instance)]
+    found = [(name, keepalived.scripts[name].weight or 0) for name in scripts_of(keepalived, instance)]
+    return found + [(name, keepalived.processes[name].weight or 0) for name in processes_of(keepalived, instance)]

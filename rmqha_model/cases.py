@@ -7,21 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from generators.timers import balancer, vrrp
-from integration.diagnose.definitions import OWN
-from integration.errors import LabError
-from integration.suite.clients import can_use_default_exchange, usual_client
-from rmqha_model.errors import did_you_mean
+from rmqha_model.errors import RmqhaError, did_you_mean
 from rmqha_model.faults import CATALOGUE, CLIENTS
 from rmqha_model.scenario import Scenario
+from rmqha_model.timers import balancer, vrrp
+from rmqha_model.usual import workload
 
 if TYPE_CHECKING:
     from rmqha_model.topology import Topology
 
-__all__ = ["MIRRORED", "PLAIN", "QUORUM", "REPRESENTATIVE", "Case", "cases", "chosen", "mirrors", "workload"]
-
-QUORUM, MIRRORED, PLAIN = (f"{OWN}.{kind}" for kind in ("quorum", "mirrored", "plain"))
-"""The queues that the clients of a case use; the first is the one whose leader a fault may be aimed at."""
+__all__ = ["REPRESENTATIVE", "Case", "cases", "chosen"]
 
 _BEFORE_S = 6
 """Before the fault: long enough to see a steady flow, and for every HAProxy to have checked every server."""
@@ -29,7 +24,6 @@ _AFTER_S = 8
 """After its end: clients that wait up to 5 s return; the runner goes on watching until brokers are back."""
 _COLD_START_S = 40
 """After the power has returned to all: what clients see ends when enough brokers have booted."""
-_RATE = 20
 _SHORTEST_S, _LONGEST_S = 8, 40
 """How long a fault lasts: until it is detected and a little more, between these."""
 
@@ -73,9 +67,14 @@ def chosen(topology: Topology, words: Sequence[str]) -> tuple[Case, ...]:
     """Give the cases that *words* mean: ``none``, ``representative``, ``all``, names of faults or of cases.
 
     Raises:
-        LabError: a word means no case.
+        RmqhaError: a word means no case, is empty, or there is none.
     """
     known = cases(topology)
+    if not words or "" in words:
+        faults = ", ".join(dict.fromkeys(case.fault for case in known))
+        found = "an empty word" if words else "no word"
+        allowed = "none, representative, all, or names of faults with commas between"
+        raise RmqhaError(f"--faults: found {found}; allowed: {allowed}; this design can suffer {faults}")
     wanted: set[str] = set()
     for word in words:
         if word == "none":
@@ -88,14 +87,9 @@ def chosen(topology: Topology, words: Sequence[str]) -> tuple[Case, ...]:
             names = [*CATALOGUE, *(case.name for case in known), "representative", "all", "none"]
             hint = did_you_mean(word, names)
             why = "the design cannot suffer it" if word in CATALOGUE else hint or f"one of {', '.join(names)}"
-            raise LabError(f"--faults: found {word!r}: {why}")
+            raise RmqhaError(f"--faults: found {word!r}: {why}")
         wanted |= meant
     return tuple(case for case in known if case.name in wanted)
-
-
-def mirrors(topology: Topology) -> bool:
-    """Whether these releases can mirror classic queues."""
-    return topology.versions.can("rabbitmq.mirrored_queues") and len(topology.brokers) > 1
 
 
 # -- faults ---------------------------------------------------------------------------------------------
@@ -243,24 +237,3 @@ def _own_length_s(topology: Topology, fault: dict[str, Any]) -> int:
             return int(fault["times"] * (fault["down"] + fault["up"]))
         case _:
             return 20
-
-
-def workload(topology: Topology) -> dict[str, Any]:
-    """Give what the clients do: fresh connections all the time; a publisher and a consumer of each kind of queue."""
-    label, client = usual_client(topology)
-    probes = {"fresh": {"client": label, "every": "100ms", "patience": "2s"}}
-    if not can_use_default_exchange(topology, client):
-        return {"probes": probes}
-    kinds = {"quorum": QUORUM} | ({"mirrored": MIRRORED} if mirrors(topology) else {}) | {"plain": PLAIN}
-    vhost = topology.vhost_of(client)
-    return {
-        "queues": [
-            {"name": name, "vhost": vhost, "type": "quorum" if kind == "quorum" else "classic"}
-            for kind, name in kinds.items()
-        ],
-        "probes": probes,
-        "publishers": {
-            f"{kind}-publisher": {"client": label, "queue": name, "rate": _RATE} for kind, name in kinds.items()
-        },
-        "consumers": {f"{kind}-consumer": {"client": label, "queue": name} for kind, name in kinds.items()},
-    }
