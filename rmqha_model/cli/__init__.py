@@ -7,12 +7,15 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from rmqha_model.cli.budget import budget
 from rmqha_model.cli.exits import ExitCode
 from rmqha_model.cli.generate import generate
 from rmqha_model.cli.graph import graph
 from rmqha_model.cli.init import init
 from rmqha_model.cli.lab import lab
 from rmqha_model.cli.schema import schema
+from rmqha_model.cli.simulate import simulate
+from rmqha_model.cli.validate import validate
 
 __all__ = ["app", "main"]
 
@@ -34,7 +37,10 @@ app = typer.Typer(
 app.command()(init)
 app.command()(generate)
 app.command()(graph)
+app.command()(budget)
 app.command()(schema)
+app.command()(simulate)
+app.command()(validate)
 app.add_typer(lab)
 
 

@@ -80,8 +80,11 @@ def steps(text: str) -> Iterator[Callable[[str], None]]:
 
 
 @contextlib.contextmanager
-def progress(text: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show on a terminal how much of long work is done; give a function that is called after each part of it."""
+def progress(text: str, total: int | None) -> Iterator[Callable[[], None]]:
+    """Show on a terminal how much of long work is done; give a function that is called after each part of it.
+
+    Without a *total* nobody knows how much there is.
+    """
     if not sys.stderr.isatty():
         yield lambda: None
         return

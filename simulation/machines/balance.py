@@ -69,6 +69,7 @@ class Balance:
         self._random_ties = random_ties
         self._draw = draw
         self._usable = {member.name for member in members if member.weight}
+        self._candidates: list[str] | None = None
         # Servers of equal load stand in the order in which they got there, as in HAProxy's tree.
         self._order = {member.name: place for place, member in enumerate(members)}
         self._came = len(members)
@@ -103,6 +104,7 @@ class Balance:
         usable, weight = up and member.weight > 0, member.weight * steps
         rounds = self._rounds[member.backup]
         if usable != (name in self._usable):
+            self._candidates = None
             self._came += 1
             self._order[name] = self._came
             if usable:
@@ -126,9 +128,11 @@ class Balance:
 
     def candidates(self) -> list[str]:
         """Give the servers that may get a connection: the active ones, else the first backup or all of them."""
-        active = [m.name for m in self.members.values() if m.name in self._usable and not m.backup]
-        backups = [m.name for m in self.members.values() if m.name in self._usable and m.backup]
-        return active or (backups if self._all_backups else backups[:1])
+        if self._candidates is None:
+            active = [m.name for m in self.members.values() if m.name in self._usable and not m.backup]
+            backups = [m.name for m in self.members.values() if m.name in self._usable and m.backup]
+            self._candidates = active or (backups if self._all_backups else backups[:1])
+        return self._candidates
 
     def pick(self, *, avoid: str | None = None, source: str = "0.0.0.0") -> str | None:  # noqa: S104 - no bind
         """Give the server of a new connection from address *source*; ``None`` where there is none with a free place.
@@ -141,6 +145,38 @@ class Balance:
         if not names:
             return None
         return self._algorithm(names, avoid, source)
+
+    def takers(self) -> list[str]:
+        """Give the servers among which connections go that come and go one after the other."""
+        names = self.candidates()
+        if self.algorithm != "leastconn":
+            return names
+        loads = {name: self._load(name) for name in names if self._has_room(name)}
+        least = min(loads.values(), default=0)
+        return [name for name, load in loads.items() if load == least]
+
+    def pass_by(self, count: int, *, source: str = "0.0.0.0") -> None:  # noqa: S104 - no bind
+        """Have so many connections come and go, one after the other, and do as many of them as leave a trace."""
+        names = self.takers()
+        if not names or self.algorithm in {"first", "source", "source-consistent"}:
+            return
+        if self.algorithm == "leastconn" and not self._random_ties:
+            # The least loaded ones take turns: each goes to the end of its row, behind those of another load, too.
+            count = len(names) + count % len(names) if count > len(names) else count
+        elif self.algorithm == "static-rr":
+            count %= len(self._map(names))
+        elif self.algorithm == "roundrobin":
+            weights = [self._weight(name) for name in names]
+            places = sum(weights)
+            # Servers that have come, gone or stayed out leave traces for a round, or some where weights differ.
+            keep = places if min(weights) == max(weights) else 4 * places
+            count = keep + (count - keep) % places if count > keep + places else count
+        for _ in range(count):
+            name = self.pick(source=source)
+            if name is None:
+                return
+            self.opened(name)
+            self.closed(name)
 
     # -- algorithms -----------------------------------------------------------------------------------
 

@@ -96,6 +96,11 @@ class Balancer:
         due = min(self._up_at, self._exec_at, *self._drains, FOREVER)
         return NEVER if due >= FOREVER else seconds(due)
 
+    @property
+    def starting(self) -> bool:
+        """Whether there is a process that does not listen yet."""
+        return self._up_at < FOREVER
+
     def fire(self) -> list[ProcessChanged]:
         """Do that."""
         now = min(self._up_at, self._exec_at, *self._drains, FOREVER)

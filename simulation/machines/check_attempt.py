@@ -75,6 +75,11 @@ class CheckAttempt:
         self._cuts += ((now, limit_ms),)
         self.end, self.code = self._outcome()
 
+    @property
+    def dialled(self) -> str:
+        """What comes of its connect: see :class:`simulation.machines.wire.Dial`."""
+        return self._dial.result
+
     def next_syn(self, now: int) -> int | None:
         """Give its first SYN at or after *now*, unless it ends before."""
         syn = self._dial.next_syn(now)

@@ -62,8 +62,9 @@ class HomeGone(NamedTuple):
     reason: Reason = ()
 
 
-ClassicInput: TypeAlias = HomeGone | Literal["silent", "heard", "back"]
-"""*silent*, *heard*: its node hangs or is cut off, and nobody is told; *back*: RabbitMQ runs there again."""
+ClassicInput: TypeAlias = HomeGone | Literal["silent", "heard", "stopped", "back"]
+"""*silent*, *heard*: its node hangs or is cut off, and nobody is told; *stopped*: its process has ended, as RabbitMQ
+stops in order on its node, which the others still take for running; *back*: RabbitMQ runs there again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class Classic:
 
     def __init__(self, settings: ClassicSettings) -> None:
         self.settings = settings
-        self._down = self._silent = self._deleted = False
+        self._down = self._stopped = self._silent = self._deleted = False
 
     def fire(self) -> list[ClassicView]:
         """Do nothing: nothing is ever due."""
@@ -112,19 +113,27 @@ class Classic:
             return [] if self._down else [self._without_home(now, input_)]
         if input_ == "back":
             return self._back(now)
-        if self._down or self._silent == (input_ == "silent"):
+        if input_ == "stopped":
+            return [] if self._down or self._stopped else [self._stop(now)]
+        if self._down or self._stopped or self._silent == (input_ == "silent"):
             return []
         self._silent = input_ == "silent"
         return [ClassicView(now, "waits", "waits", "wait") if self._silent else ClassicView(now, *SERVED)]
 
     def _back(self, now: float) -> list[ClassicView]:
-        if not self._down:
+        if not self._down and not self._stopped:
             return []
-        self._down = False
+        self._down = self._stopped = False
         return [ClassicView(now, *SERVED, lost=not (self.settings.durable and self.settings.persistent))]
 
+    def _stop(self, now: float) -> ClassicView:
+        # For 5 s in the lab on 3.10.8: publishes are nacked, and `process is stopped by supervisor` is the 404's word.
+        self._stopped, self._silent = True, False
+        reason = (("its process was stopped with RabbitMQ on its node", 0.0),)
+        return ClassicView(now, "nacked", "not_found", "cancelled", outstanding="nacked", reason=reason)
+
     def _without_home(self, now: float, gone: HomeGone) -> ClassicView:
-        self._down, self._silent = True, False
+        self._down, self._stopped, self._silent = True, False, False
         known = self.settings
         connect = 0.0 if gone.answers else CONNECT_S
         if not known.durable and not known.keeps_transient:

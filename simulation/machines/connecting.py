@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from simulation.machines.balance import Balance
     from simulation.machines.connect_settings import ConnectSettings
 
-__all__ = ["Caller", "Fate", "MarkedDown", "NewConnection", "TargetChanged", "Tried"]
+__all__ = ["Abandoned", "Caller", "Fate", "GaveUp", "MarkedDown", "NewConnection", "TargetChanged", "Tried"]
 
 TURN_AROUND_MS = 1000
 """Longest pause before a retry: back_handle_st_cer, 2.2 to 3.2."""
@@ -72,7 +72,17 @@ class Fate(NamedTuple):
     reason: tuple[tuple[str, float], ...]
 
 
-Seen: TypeAlias = Tried | Fate
+class GaveUp(NamedTuple):
+    """The client hangs up."""
+
+
+class Abandoned(NamedTuple):
+    """HAProxy is done with a connection that its client has given up before."""
+
+    t: float
+
+
+Seen: TypeAlias = Tried | Fate | Abandoned
 Phase: TypeAlias = Literal["dialling", "accepted", "connecting", "pausing", "waiting", "over"]
 
 
@@ -81,17 +91,24 @@ class NewConnection:
 
     *target* tells how a server behaves now; a change while the connection lasts is fed. The connection tells the
     balance where it takes a place (:attr:`server`), and when it leaves it for another one; who made it gives the place
-    back when it is over.
+    back when it is :attr:`over`.
+
+    A client that gives up does not end it while HAProxy connects or pauses: what the client has said waits to be sent,
+    so HAProxy goes on, retries included (src/backend.c back_handle_st_con, back_may_abort_req: without `option
+    abortonclose` only an empty request is given up), and then passes the client's FIN on.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a connection consists of
         self,
         settings: ConnectSettings,
         balance: Balance,
         target: Callable[[str], Target],
         caller: Caller,
         now: float,
+        *,
+        assigned: str | None = None,
     ) -> None:
+        """*assigned*: the balance has said already whose turn it will be."""
         self.settings = settings
         self.server: str | None = None
         self._balance, self._targets, self._caller = balance, target, caller
@@ -101,6 +118,7 @@ class NewConnection:
         self._count = 0
         self._doomed = False
         self._last: str | None = None
+        self._assigned = assigned
         self._phase: Phase = "dialling"
         self._front = caller.front
         self._dial = Dial(self._start, self._front, settings.kernel)
@@ -108,6 +126,19 @@ class NewConnection:
         self._ready = FOREVER
         self._stopped: int | None = None
         self._answer: tuple[Outcome, str] = ("ok", "")
+        self._abandoned = False
+        self.since: float | None = None
+        """When the server was connected that its client has left behind, half closed."""
+
+    @property
+    def over(self) -> bool:
+        """Whether HAProxy is done with it."""
+        return self._phase == "over"
+
+    @property
+    def accepted(self) -> bool:
+        """Whether a host has accepted it, or it is over."""
+        return self._phase != "dialling"
 
     @property
     def due(self) -> float:
@@ -120,7 +151,10 @@ class NewConnection:
     def fire(self) -> list[Seen]:
         """Do that step."""
         if self._patience <= self._step or self._stopped is not None:
-            return [self._end(self._patience, "timeout", f"{self._waiting_for()} until the client's patience was over")]
+            phase, now = self._phase, self._patience
+            fate = self._end(now, "timeout", f"{self._waiting_for()} until the client's patience was over")
+            self._abandon(phase, now)
+            return [fate]
         now = self._step
         if self._phase == "dialling":
             return self._accepted(now)
@@ -131,11 +165,17 @@ class NewConnection:
             return self._connect(now, again=self.server)
         return [self._end(now, *self._answer)]
 
-    def feed(self, now: float, input_: TargetChanged | MarkedDown | Target) -> list[Seen]:
-        """Take in a change of a server, or (a plain target) of HAProxy's own port."""
+    def feed(self, now: float, input_: TargetChanged | MarkedDown | GaveUp | Target) -> list[Seen]:
+        """Take in a change of a server, or (a plain target) of HAProxy's own port, or that the client hangs up.
+
+        Once the client has given up, the port is as HAProxy's process is, whoever reaches it.
+        """
         at = us(now)
         if self._phase == "over":
             return []
+        if isinstance(input_, GaveUp):
+            self._abandon(self._phase, at)
+            return [Abandoned(seconds(at))] if self.over else []
         if isinstance(input_, Target):
             return self._front_changed(at, input_)
         if input_.server != self.server:
@@ -153,6 +193,11 @@ class NewConnection:
         elif self._phase == "waiting" and self._step >= at:
             self._wait(at, input_.target)
         return []
+
+    def redirect(self, balance: Balance, target: Callable[[str], Target]) -> None:
+        """Take in that another host's HAProxy is dialled, with a balance of its own: the address has moved."""
+        if self._phase == "dialling":
+            self._balance, self._targets, self._assigned = balance, target, None
 
     # -- the client's own connect -----------------------------------------------------------------------
 
@@ -173,9 +218,10 @@ class NewConnection:
             self._step = self._dial.end
         elif front.kind == "refused":
             return [self._end(now, "reset", "HAProxy ended")]
-        elif front.kind == "frozen":
+        elif front.kind != "answering":
+            # Frozen, or out of reach: nothing that HAProxy does is heard any more.
             self._stopped = now if self._stopped is None else self._stopped
-        elif front.kind == "answering" and self._stopped is not None:
+        elif self._stopped is not None:
             self._go_on(now, now - self._stopped if self.settings.hides_jumps else 0)
         return []
 
@@ -190,11 +236,24 @@ class NewConnection:
         else:
             self._step = max(self._step, now)
 
+    def _abandon(self, phase: Phase, now: int) -> None:
+        """The client is gone; *phase* is what it was in."""
+        self._abandoned, self._patience = True, FOREVER
+        if phase not in {"connecting", "pausing"}:
+            self.since = seconds(self._ready) if phase == "waiting" else None
+            self._phase = "over"
+            return
+        self._phase = phase
+        if self._stopped is not None and self._front.kind != "frozen":
+            self._front = ANSWERING  # it did not stand still, but was not heard
+            self._go_on(now, 0)
+
     # -- HAProxy's -----------------------------------------------------------------------------------
 
     def _connect(self, now: int, *, again: str | None = None) -> list[Seen]:
         """Assign a server, if it has none, and try it."""
-        name = again or self._balance.pick(avoid=self._last, source=self._caller.source)
+        name = again or self._assigned or self._balance.pick(avoid=self._last, source=self._caller.source)
+        self._assigned = None
         if name is None:
             return [self._end(now, "reset", "no server is UP")]
         if again is None:
@@ -214,7 +273,9 @@ class NewConnection:
             found: list[Seen] = [Tried(seconds(now), self.server, failed=False)]
             if self._doomed:
                 return [*found, self._end(now, "reset", "session shut down with its server")]
-            if not self._caller.waits:
+            if self._abandoned:
+                self.since = seconds(now)
+            if self._abandoned or not self._caller.waits:
                 return [*found, self._end(now, "ok", "")]
             self._phase, self._ready = "waiting", now
             self._wait(now, self._targets(self.server))
@@ -271,8 +332,10 @@ class NewConnection:
             self._phase, f"{self.server} silent"
         )
 
-    def _end(self, now: int, outcome: Outcome, words: str) -> Fate:
-        self._tell(words, now)
+    def _end(self, now: int, outcome: Outcome, words: str) -> Fate | Abandoned:
         self._phase = "over"
+        if self._abandoned:
+            return Abandoned(seconds(now))
+        self._tell(words, now)
         reason = tuple((said, seconds(part)) for said, part in self._parts if said)
         return Fate(seconds(now), outcome, self.server or self._last, reason)

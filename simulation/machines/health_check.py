@@ -55,6 +55,16 @@ class HealthCheck:
         self._check_due = FOREVER
         self._plan()
 
+    def settle(self) -> None:
+        """Take it that checks have been made for long before the first one, and all have found what that finds."""
+        attempt = CheckAttempt(self._next, self._target, self.settings)
+        self._parts, self._since, self._told = (), attempt.end, attempt.end
+        while (*self._after(attempt.code), attempt.code) != (self.health, self.up, self.code):
+            self._count(attempt.code)
+        self.steps, self.running = FULL_WEIGHT, self.up
+        self._rest(attempt.end)
+        self._plan()
+
     @property
     def due(self) -> float:
         """The end of the next check that changes something, or that was under way at the last change."""
@@ -108,6 +118,14 @@ class HealthCheck:
             if (syn := ahead._attempt.next_syn(at)) is not None:  # noqa: SLF001
                 return seconds(syn)
             ahead.fire()
+
+    def last_packet(self, now: float) -> float:
+        """Give when the last check before *now* ended; *now*, if one is under way."""
+        ahead = copy.copy(self)
+        if self._draw is not None:
+            ahead._draw = lambda: 0.5  # noqa: SLF001 - its own copy; a look ahead must not use up draws
+        ahead._roll(us(now))  # noqa: SLF001
+        return now if ahead._attempt is not None else min(now, seconds(ahead._told))  # noqa: SLF001
 
     # -- one check after the other ------------------------------------------------------------------
 

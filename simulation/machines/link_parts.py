@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TICKS",
+    "Disconnect",
     "Heard",
     "LinkDown",
+    "LinkInput",
     "LinkOutput",
     "LinkSettings",
     "LinkUp",
     "LinkWorld",
     "Phases",
     "Process",
+    "Seek",
 ]
 
 TICKS = 4
@@ -56,6 +59,21 @@ class LinkWorld(NamedTuple):
     process: tuple[Process, Process] = (Process.RUNS, Process.RUNS)
 
 
+class Disconnect(NamedTuple):
+    """Both ends give their connection up, and for a second neither makes a new one: rabbit_node_monitor:disconnect."""
+
+    end: int
+
+
+class Seek(NamedTuple):
+    """A VM that was started asks for its database, and so connects to whoever has not connected to it yet."""
+
+    end: int
+
+
+LinkInput: TypeAlias = LinkWorld | Disconnect | Seek
+
+
 class Phases(NamedTuple):
     """The first instants of a node's own clocks; all its links share them."""
 
@@ -70,8 +88,9 @@ class LinkSettings:
     net_ticktime_s: float = 60.0  # kernel.net_ticktime; equal on all nodes
     beat_s: float = 0.1  # aten_emitter.erl INTERVAL: how often there surely are bytes
     retries2: tuple[int, int] = (15, 15)  # net.ipv4.tcp_retries2; the kernel's own value is 15
-    rto_s: float = 0.204  # 200 ms and a jiffy of 4 ms: smallest retransmission time of a LAN; `ss -ti` shows it [D]
+    rto_s: float = 0.204  # 200 ms and a jiffy of 4 ms: the smallest there is; who drives a link draws it
     setup_s: float = 7.0  # net_setuptime, kernel_app(6): 7 s per network operation
+    wheels: tuple[float, float] = (0.0, 0.0)  # where the kernels' timers have their buckets; see retransmitting.resent
     ping_s: float = 1.0  # RABBIT_DOWN_PING_INTERVAL, rabbit_node_monitor.erl
 
     @property

@@ -12,20 +12,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from simulation.machines.clocks import Reason, give_up, last_tick, next_tick, retransmitted
+from simulation.machines.clocks import Reason, last_tick, next_tick
 from simulation.machines.link_parts import (
     TICKS,
+    Disconnect,
     Heard,
     LinkDown,
+    LinkInput,
     LinkOutput,
     LinkSettings,
     LinkUp,
     LinkWorld,
     Phases,
     Process,
+    Seek,
 )
 from simulation.machines.machine import NEVER
 from simulation.machines.reconnecting import Mode, Pinger
+from simulation.machines.retransmitting import gives_up, resent
 
 __all__ = ["Link"]
 
@@ -89,9 +93,16 @@ class Link:
         self._settle(when)
         return list(self._happens(when, kind, end))
 
-    def feed(self, now: float, input_: LinkWorld) -> list[LinkOutput]:
+    def feed(self, now: float, input_: LinkInput) -> list[LinkOutput]:
         """Take in what there is from *now* on."""
         self._settle(now)
+        if isinstance(input_, Disconnect):
+            up = self._ends[input_.end].up and self._runs(input_.end)
+            reason = (("it makes a partial partition a whole one", 0.0),)
+            return list(self._down(now, input_.end, "connection_closed", reason)) if up else []
+        if isinstance(input_, Seek):
+            self._seek(now, input_.end)
+            return []
         before, self.world = self.world, input_
         return list(self._turns(now, before))
 
@@ -120,8 +131,12 @@ class Link:
                 yield end.heard_at, _Kind.HEARD, i
             yield self._verdict(end), _Kind.NET_TICK, i
             if end.unacked is not None and end.acked_at == NEVER:
-                limit = give_up(end.unacked, self.settings.rto_s, self.settings.retries2[i])
+                limit = gives_up(end.unacked, self.settings.rto_s, self.settings.retries2[i], self.settings.wheels[i])
                 yield max(limit, self.now), _Kind.GAVE_UP, i
+
+    def _again(self, end: int, sent: float, t: float) -> float:
+        """Give when an end sends again, not before *t*, what it sent first at *sent*."""
+        return resent(sent, self.settings.rto_s, t, self.settings.wheels[end])
 
     def _ticks_before(self, end: _End, t: float) -> int:
         first, period = end.phases.tick, self.settings.tick_s
@@ -173,6 +188,7 @@ class Link:
         self._begin_pings(now, i, now + self.settings.ping_s)
         yield LinkDown(now, i, cause, reason)
         if not peer.up:
+            self._seek(now, 1 - i)
             return
         if self._passes and self._runs(1 - i):
             yield from self._down(now, 1 - i, "connection_closed", (("the peer's FIN or RST", 0.0),))
@@ -194,6 +210,17 @@ class Link:
     def _reset(end: _End) -> None:
         end.last, end.unread, end.counted, end.heard_at = None, False, 0, NEVER
         end.unacked, end.acked_at, end.closed_at = None, NEVER, NEVER
+
+    def _seek(self, now: float, i: int) -> None:
+        """Have a VM that waited to be found connect, as its peer sends to it at once when it knows of its loss.
+
+        Who started has nobody to call before it asks for its database; who misses it calls every second, and who does
+        not does nothing: in 3 of 3 returns of power in the lab whose VM ran before its peers had noticed the loss, they
+        saw it go and come within 10 ms, when their own retransmission was refused.
+        """
+        end = self._ends[i]
+        if not end.up and end.pinger is None and self._runs(i):
+            self._begin_pings(now, i, now)
 
     def _begin_pings(self, now: float, i: int, base: float) -> None:
         pinger = self._ends[i].pinger = Pinger(base, self.settings.setup_s, self.settings.ping_s)
@@ -225,8 +252,11 @@ class Link:
             peer = self._ends[1 - i]
             if peer.up and is_ is Process.ENDED and was is not Process.GONE and self._passes:
                 peer.closed_at = now
+            self._seek(now, 1 - i)
         elif is_ is Process.HANGS:
             end.hung_at, end.pinger = now, None
+            if end.closed_at > now:
+                end.closed_at = NEVER  # what would have been answered is perhaps never sent
             if end.last is not None:
                 after = self._ticks_before(end, math.nextafter(now, math.inf))
                 end.counted += max(0, after - self._ticks_before(end, end.counting))
@@ -247,7 +277,8 @@ class Link:
                 self._begin_pings(now, i, now)
         else:
             end.phases = Phases(now + tick_s, now + beat_s)
-            self._begin_pings(now, i, now)
+            if not self._ends[1 - i].up:
+                self._begin_pings(now, i, now)
 
     def _hearing_turns(self, now: float, i: int) -> Iterator[LinkOutput]:
         end, peer = self._ends[i], self._ends[1 - i]
@@ -264,15 +295,16 @@ class Link:
         elif end.last is not None and end.heard_at == NEVER:
             # What it sent into the void is sent again, each time after twice as long; nothing new overtakes it.
             sent = peer.unacked
-            rto = self.settings.rto_s
             beat = next_tick(peer.phases.beat, self.settings.beat_s, now)
-            end.heard_at = beat if sent is None or sent >= now else retransmitted(sent, rto, now)
+            end.heard_at = beat if sent is None or sent >= now else self._again(1 - i, sent, now)
 
     def _acknowledgement_turns(self, now: float, i: int) -> None:
         end, peer = self._ends[i], self._ends[1 - i]
         if not end.up:
             return
-        beat = next_tick(end.phases.beat, self.settings.beat_s, math.nextafter(now, math.inf))
+        # What is sent in the instant of a change was sent before it, but for what a thawed one had left to send.
+        after = now if end.phases.beat == now else math.nextafter(now, math.inf)
+        beat = next_tick(end.phases.beat, self.settings.beat_s, after) if self._runs(i) else NEVER
         if not self._passes or self.world.process[1 - i] is Process.GONE:
             end.acked_at = NEVER
             if end.closed_at > now:
@@ -282,7 +314,7 @@ class Link:
             return
         if end.unacked is not None and end.unacked >= now:
             end.unacked = None
-        answered = beat if end.unacked is None else retransmitted(end.unacked, self.settings.rto_s, now)
+        answered = beat if end.unacked is None else self._again(i, end.unacked, now)
         if not peer.up:
             end.closed_at = min(end.closed_at, answered)
         elif end.unacked is not None and end.acked_at == NEVER:

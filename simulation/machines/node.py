@@ -1,6 +1,6 @@
 """A broker's process on its host: starting, serving, stopping, frozen, killed and restarted by systemd.
 
-Sources: RabbitMQ ``rabbit.erl`` (boot steps), ``rabbit_table.erl``, ``rabbit_khepri.erl``; Debian's
+Sources: RabbitMQ ``rabbit.erl`` (boot steps, ``stop_apps``), ``rabbit_table.erl``, ``rabbit_khepri.erl``; Debian's
 ``rabbitmq-server.service`` and RabbitMQ's own (Type=notify, Restart=on-failure, RestartSec=10); systemd.service(5).
 """
 
@@ -13,16 +13,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from simulation.machines.link_parts import Process
 from simulation.machines.machine import NEVER
+from simulation.machines.node_settings import BrokerSettings, Took
 
 if TYPE_CHECKING:
-    from rmqha_model.topology import Topology
     from simulation.machines.clocks import Reason
 
-__all__ = ["Broker", "BrokerInput", "BrokerSettings", "BrokerView", "Took"]
-
-Took: TypeAlias = Literal["vm", "app", "close", "stop", "host_stop", "host_boot"]
-"""What takes a while: the VM's start until its peers see it, the application's until it listens, closing its listeners,
-the rest of a stop, the host's shutdown after it, and the host's boot before it."""
+__all__ = ["Broker", "BrokerInput", "BrokerSettings", "BrokerView", "Stage", "Took"]
 
 BrokerInput: TypeAlias = Literal[
     "kill", "stop", "start", "stop_app", "start_app", "hang", "resume", "restart", "power_off", "power_on", "reboot",
@@ -34,44 +30,18 @@ With Mnesia it waits for a peer that was running when it stopped (the last one t
 for a majority. *stop_app* is also what a pause does (``rabbit:stop``); the VM and its links stay.
 """
 
-
-@dataclass(frozen=True, slots=True)
-class BrokerSettings:
-    """How long things take, as ranges, and what systemd does.
-
-    Ranges are of the lab's machine, RabbitMQ 3.10.8: a killed broker is restarted after 10 s and listens 4.3 to 9.3 s
-    later [M]; which part of that is the VM's, and how long a stop takes, is not measured yet [D].
-    """
-
-    vm_s: tuple[float, float] = (1.0, 2.5)
-    app_s: tuple[float, float] = (3.3, 6.8)
-    close_s: tuple[float, float] = (0.1, 1.0)
-    stop_s: tuple[float, float] = (1.0, 10.0)
-    host_stop_s: tuple[float, float] = (0.5, 2.0)
-    host_boot_s: tuple[float, float] = (2.0, 10.0)
-    restart_s: float | None = 10.0  # RestartSec, after what is a failure to systemd; None: it is left dead
-    wait_s: float = 300.0  # mnesia_table_loading_retry_* 10 x 30 s; khepri_leader_wait_retry_timeout
-    start_limit_s: float = 600.0  # TimeoutStartSec of both units and of the drop-in
-    stop_limit_s: float = 90.0  # TimeoutStopSec, systemd's own; the drop-in says 600
-
-    @classmethod
-    def from_design(cls, topology: Topology, host: str) -> BrokerSettings:
-        """Give those of the broker on a host; the drop-in's Restart and RestartSec are those of the packages."""
-        return cls(stop_limit_s=600.0 if topology.os_of(host).supervise else 90.0)
-
-    def range_of(self, what: Took) -> tuple[float, float]:
-        """Give the shortest and the longest time of something."""
-        found: tuple[float, float] = getattr(self, f"{what}_s")
-        return found
+Stage: TypeAlias = Literal["out", "joined", "runs"]
+"""How far RabbitMQ in the VM is: *joined*: its database is up, and may wait for others; *runs*: its peers are told."""
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerView:
-    """What there is of it since *t*: its VM, and whether it accepts connections and serves."""
+    """What there is of it since *t*: its VM, whether it accepts connections and serves, and RabbitMQ in the VM."""
 
     t: float
     process: Process
     listens: bool
+    stage: Stage
     reason: Reason
 
 
@@ -80,16 +50,25 @@ class _Phase(enum.Enum):
     HOST_BOOTS = "the host boots"
     DEAD = "no VM"
     VM_STARTS = "the VM starts"
+    BOOTS = "the application boots"
     WAITS = "waits for peers"
-    APP_STARTS = "the application starts"
+    LOADS = "loads"
+    OPENS = "opens its listeners"
     SERVES = "serves"
-    CLOSING = "closes its listeners"
+    ORDERED = "rabbitmqctl starts, which will stop it"
+    CLOSES = "closes its listeners"
+    QUITS = "the application ends"
     APP_STOPPED = "the VM runs without the application"
-    STOPPING = "stops"
+    HALTS = "the VM ends"
+    UNIT_ENDS = "systemd waits for the rest of the unit"
     HOST_STOPS = "the host shuts down"
 
 
-_VM = {_Phase.WAITS, _Phase.APP_STARTS, _Phase.SERVES, _Phase.CLOSING, _Phase.APP_STOPPED, _Phase.STOPPING}
+_RUNS = {_Phase.OPENS, _Phase.SERVES, _Phase.ORDERED, _Phase.CLOSES, _Phase.QUITS}
+_JOINED = {_Phase.WAITS, _Phase.LOADS}
+_VM = {_Phase.BOOTS, *_JOINED, *_RUNS, _Phase.APP_STOPPED, _Phase.HALTS}
+_STOPS = {_Phase.ORDERED, _Phase.CLOSES, _Phase.QUITS, _Phase.HALTS}
+_AIMS: dict[str, Literal["dead", "restart", "reboot"]] = {"stop": "dead", "restart": "restart", "reboot": "reboot"}
 
 
 class Broker:
@@ -101,13 +80,16 @@ class Broker:
         self.ready = True  # whether a boot need not wait for peers
         self._draw = draw
         self._phase = _Phase.SERVES
-        self._until = NEVER
+        self._until = self._deadline = NEVER  # of the phase; of a stop, when systemd kills it
         self._after: Literal["dead", "app", "restart", "reboot"] = "dead"  # what a stop is for
+        self._again = False  # the application is started when it has stopped
         self._by_hand = False  # an application that systemd did not start: its failure ends no unit
         self._started = self._waits_since = 0.0
         self._hung_at: float | None = None
-        self._reason: Reason = ()
-        self._seen = (Process.RUNS, True)
+        self._held: list[BrokerInput] = []  # what it was told while it hung
+        self._reason: Reason = ()  # what the time so far is made of
+        self._coming: Reason = ()  # and what the phase adds when it is over
+        self._seen: tuple[Process, bool, Stage] = (Process.RUNS, True, "runs")
 
     # -- what it looks like -----------------------------------------------------------------------
 
@@ -123,40 +105,55 @@ class Broker:
     @property
     def listens(self) -> bool:
         """Whether its listeners are open; those of a frozen one are, in its kernel."""
-        return self._phase is _Phase.SERVES or (self._phase is _Phase.CLOSING and self._until < NEVER)
+        return self._phase in {_Phase.SERVES, _Phase.ORDERED, _Phase.CLOSES}
+
+    @property
+    def stage(self) -> Stage:
+        """How far RabbitMQ in the VM is."""
+        return "runs" if self._phase in _RUNS else "joined" if self._phase in _JOINED else "out"
 
     # -- time -------------------------------------------------------------------------------------
 
     @property
     def due(self) -> float:
         """When its next phase begins."""
-        return NEVER if self._hung_at is not None else self._until
+        return min(self._deadline, NEVER if self._hung_at is not None else self._until)
 
     def fire(self) -> list[BrokerView]:
         """Begin it."""
-        now = self._until
+        now = self.due
         following = {
             _Phase.HOST_BOOTS: self._start,
             _Phase.DEAD: self._start,
-            _Phase.VM_STARTS: self._wait,
+            _Phase.VM_STARTS: self._boot,
+            _Phase.BOOTS: self._join,
             _Phase.WAITS: self._fail,
-            _Phase.APP_STARTS: self._serve,
-            _Phase.CLOSING: self._closed,
-            _Phase.STOPPING: self._stopped,
+            _Phase.LOADS: self._open,
+            _Phase.OPENS: self._serve,
+            _Phase.ORDERED: self._close,
+            _Phase.CLOSES: self._quit,
+            _Phase.QUITS: self._app_ended,
+            _Phase.HALTS: self._vm_ended,
+            _Phase.UNIT_ENDS: self._stopped,
             _Phase.HOST_STOPS: self._boot_host,
-        }[self._phase]
-        following(now)
+        }
+        if now == self._deadline:
+            self._enter(_Phase.HALTS, now, (("TimeoutStopSec", self.settings.stop_limit_s),))
+            self._vm_ended(now)
+        else:
+            self._reason, self._coming = (*self._reason, *self._coming), ()
+            following[self._phase](now)
         return self._tell(now)
 
     def feed(self, now: float, input_: BrokerInput) -> list[BrokerView]:
         """Take in what is done to it."""
         if input_ in {"peers_ready", "peers_missing"}:
             self.ready = input_ == "peers_ready"
-            if self.ready and self._phase is _Phase.WAITS:
-                self._go_on(now)
+            if self.ready and self._phase is _Phase.WAITS and self._hung_at is None:
+                self._load(now)
         elif input_ == "power_off":
             self._enter(_Phase.OFF, NEVER)
-            self._hung_at = None
+            self._deadline, self._hung_at, self._held = NEVER, None, []
         elif self._phase in {_Phase.OFF, _Phase.HOST_BOOTS}:
             if input_ == "power_on" and self._phase is _Phase.OFF:
                 self._boot_host(now)
@@ -167,53 +164,87 @@ class Broker:
             if self._phase in _VM and self._hung_at is None:
                 self._hung_at = now
         elif self._hung_at is not None:
-            if input_ == "resume":
-                self._until += now - self._hung_at
-                self._hung_at = None
+            self._command_frozen(now, input_)
         else:
             self._command(now, input_)
         return self._tell(now)
 
+    def _command_frozen(self, now: float, input_: BrokerInput) -> None:
+        if input_ == "resume":
+            assert self._hung_at is not None
+            if self._until < NEVER:
+                self._until += now - self._hung_at
+                self._coming = (*self._coming, ("frozen", now - self._hung_at))
+            self._hung_at, held, self._held = None, self._held, []
+            if self.ready and self._phase is _Phase.WAITS:
+                self._load(now)
+            for each in held:
+                self._command(now, each)
+        elif input_ in {"stop", "restart", "reboot", "stop_app", "start_app"}:
+            self._held.append(input_)  # its own part waits until it goes on; systemd's patience does not
+            if input_ in _AIMS:
+                self._after = _AIMS[input_]
+                self._deadline = min(self._deadline, now + self.settings.stop_limit_s)
+        elif input_ == "start" and self._deadline < NEVER and self._after == "dead":
+            self._held.append(input_)  # systemd keeps the order until the stop is through
+            self._after = "restart"
+
     def _command(self, now: float, input_: BrokerInput) -> None:
-        running = self._phase in _VM or self._phase is _Phase.VM_STARTS
         if input_ == "start":
             if self._phase is _Phase.DEAD:
                 self._start(now)
+            elif (self._phase in _STOPS or self._phase is _Phase.UNIT_ENDS) and self._after == "dead":
+                self._after = "restart"
         elif input_ == "start_app":
+            self._again = self._after == "app" and self._phase in _STOPS  # when it has stopped
             if self._phase is _Phase.APP_STOPPED:
-                self._by_hand = True
-                self._wait(now)
+                self._boot_again(now)
         elif input_ == "stop_app":
-            if self._phase in {_Phase.SERVES, _Phase.APP_STARTS, _Phase.WAITS}:
-                self._leave(now, "app")
-        elif input_ in {"stop", "restart", "reboot"}:
-            aims: dict[str, Literal["dead", "restart", "reboot"]]
-            aims = {"stop": "dead", "restart": "restart", "reboot": "reboot"}
-            if running:
-                self._leave(now, aims[input_])
-            elif self._phase is _Phase.DEAD:
-                self._enter(_Phase.DEAD, NEVER)
-                self._after = aims[input_]
-                self._stopped(now)
+            if self._phase is _Phase.SERVES:
+                self._after, self._again = "app", False
+                self._close(now)
+            elif self._phase in {_Phase.OPENS, _Phase.BOOTS, *_JOINED}:
+                self._enter(_Phase.APP_STOPPED, NEVER)
+        elif input_ in _AIMS:
+            self._stop(now, _AIMS[input_])
+
+    def _stop(self, now: float, aim: Literal["dead", "restart", "reboot"]) -> None:
+        self._after = aim
+        if self._phase is _Phase.DEAD:
+            self._enter(_Phase.DEAD, NEVER)
+            self._stopped(now)
+        elif self._phase in _VM or self._phase is _Phase.VM_STARTS:
+            self._deadline = min(self._deadline, now + self.settings.stop_limit_s)
+            if self._phase is _Phase.SERVES:
+                self._takes_to(now, _Phase.ORDERED, "order", "rabbitmqctl's start", after=())
+            elif self._phase not in _STOPS:
+                self._halt(now)
 
     # -- phases -----------------------------------------------------------------------------------
 
     def _enter(self, phase: _Phase, until: float, reason: Reason = ()) -> None:
-        self._phase, self._until = phase, until
-        self._reason = reason
+        self._phase, self._until, self._reason, self._coming = phase, until, reason, ()
 
-    def _takes(self, what: Took) -> float:
-        low, high = self.settings.range_of(what)
-        return low + (high - low) * self._draw(what)
+    def _takes_to(self, now: float, phase: _Phase, what: Took, words: str, after: Reason | None = None) -> None:
+        """Enter a phase that takes a drawn time; *after* are the reasons before it, left out: those so far."""
+        seconds = self.settings.took(what, self._draw(what))
+        self._enter(phase, now + seconds, self._reason if after is None else after)
+        self._coming = ((words, seconds),) if seconds else ()
 
     def _start(self, now: float) -> None:
         self._started, self._by_hand = now, False
-        seconds = self._takes("vm")
-        self._enter(_Phase.VM_STARTS, now + seconds, (*self._reason, ("the VM's start", seconds)))
+        self._takes_to(now, _Phase.VM_STARTS, "vm", "the VM's start")
 
-    def _wait(self, now: float) -> None:
+    def _boot(self, now: float) -> None:
+        self._takes_to(now, _Phase.BOOTS, "boot", "the application's boot")
+
+    def _boot_again(self, now: float) -> None:
+        self._by_hand, self._again = True, False
+        self._takes_to(now, _Phase.BOOTS, "again", "the application's boot", after=())
+
+    def _join(self, now: float) -> None:
         if self.ready:
-            self._go_on(now)
+            self._takes_to(now, _Phase.LOADS, "load", "its database's load")
             return
         limit = now + self.settings.wait_s
         if not self._by_hand:
@@ -221,57 +252,67 @@ class Broker:
         self._waits_since = now
         self._enter(_Phase.WAITS, limit, self._reason)
 
-    def _go_on(self, now: float) -> None:
-        seconds = self._takes("app")
-        waited = (("wait for its peers", now - self._waits_since),) if self._phase is _Phase.WAITS else ()
-        self._enter(_Phase.APP_STARTS, now + seconds, (*self._reason, *waited, ("the application's start", seconds)))
+    def _load(self, now: float) -> None:
+        if now > self._waits_since:
+            self._reason = (*self._reason, ("wait for its peers", now - self._waits_since))
+        self._takes_to(now, _Phase.LOADS, "load", "its database's load")
+
+    def _open(self, now: float) -> None:
+        self._takes_to(now, _Phase.OPENS, "listen", "the start of its plugins and listeners")
 
     def _serve(self, _: float) -> None:
         self._enter(_Phase.SERVES, NEVER, self._reason)
 
     def _fail(self, now: float) -> None:
         """Be killed, or give up a boot: `BOOT FAILED` ends the VM with a status that is a failure to systemd."""
-        if self._phase is _Phase.WAITS and self._by_hand:
+        if self._phase is _Phase.WAITS and self._by_hand and now == self._until:
             self._enter(_Phase.APP_STOPPED, NEVER)
             return
-        pause = self.settings.restart_s
-        self._hung_at = None
-        if self._phase in {_Phase.STOPPING, _Phase.CLOSING} and self._after != "app":
-            self._stopped(now)  # systemd was stopping it anyway
-        elif pause is None:
+        self._hung_at, self._held = None, []
+        if self._deadline < NEVER:
+            self._vm_ended(now)  # systemd was stopping it anyway
+        elif self.settings.restart_s is None:
             self._enter(_Phase.DEAD, NEVER)
         else:
-            self._enter(_Phase.DEAD, now + pause, (("RestartSec", pause),))
+            slack, pause = self.settings.took("slack", self._draw("slack")), self.settings.restart_s
+            self._enter(_Phase.DEAD, now + pause + slack)
+            self._coming = (("RestartSec", pause), ("systemd's own time", slack))
 
-    def _leave(self, now: float, aim: Literal["dead", "app", "restart", "reboot"]) -> None:
-        self._after = aim
-        if self._phase is _Phase.SERVES:
-            seconds = self._takes("close")
-            self._enter(_Phase.CLOSING, now + seconds, (("its listeners close", seconds),))
-        else:
-            self._closed(now)
+    def _close(self, now: float) -> None:
+        after = self._reason if self._phase is _Phase.ORDERED else ()
+        self._takes_to(now, _Phase.CLOSES, "close", "its listeners close", after)
 
-    def _closed(self, now: float) -> None:
+    def _quit(self, now: float) -> None:
+        self._takes_to(now, _Phase.QUITS, "quit", "its applications end")
+
+    def _app_ended(self, now: float) -> None:
         if self._after == "app":
             self._enter(_Phase.APP_STOPPED, NEVER, self._reason)
-            return
-        seconds = min(self._takes("stop"), self.settings.stop_limit_s)
-        self._enter(_Phase.STOPPING, now + seconds, (*self._reason, ("the rest of its stop", seconds)))
+            if self._again:
+                self._boot_again(now)
+        else:
+            self._halt(now)
+
+    def _halt(self, now: float) -> None:
+        self._takes_to(now, _Phase.HALTS, "halt", "the VM's end")
+
+    def _vm_ended(self, now: float) -> None:
+        self._deadline, self._hung_at, self._held = NEVER, None, []
+        self._takes_to(now, _Phase.UNIT_ENDS, "unit", "the unit's end")
 
     def _stopped(self, now: float) -> None:
         if self._after == "restart":
             self._start(now)
         elif self._after == "reboot":
-            self._enter(_Phase.HOST_STOPS, now + self._takes("host_stop"), self._reason)
+            self._takes_to(now, _Phase.HOST_STOPS, "host_stop", "the host's shutdown")
         else:
             self._enter(_Phase.DEAD, NEVER, self._reason)
 
     def _boot_host(self, now: float) -> None:
-        seconds = self._takes("host_boot")
-        self._enter(_Phase.HOST_BOOTS, now + seconds, (("the host's boot", seconds),))
+        self._takes_to(now, _Phase.HOST_BOOTS, "host_boot", "the host's boot", after=())
 
     def _tell(self, now: float) -> list[BrokerView]:
-        seen = (self.process, self.listens)
+        seen = (self.process, self.listens, self.stage)
         if seen == self._seen:
             return []
         self._seen = seen

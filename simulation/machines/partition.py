@@ -22,6 +22,7 @@ __all__ = [
     "Autoheal",
     "Healed",
     "Inconsistent",
+    "Others",
     "PartialCut",
     "Running",
     "Sees",
@@ -76,6 +77,12 @@ class Sees(NamedTuple):
     lost: str | None = None
 
 
+class Others(NamedTuple):
+    """The brokers on which RabbitMQ runs, as the broker itself sees it: fewer than the nodes it is connected to."""
+
+    running: frozenset[str]
+
+
 class PartialCut(NamedTuple):
     """Another node says that it still sees the one that was lost: *proxy* of *lost*."""
 
@@ -95,7 +102,7 @@ class Inconsistent(NamedTuple):
     node: str
 
 
-WatchInput: TypeAlias = Sees | PartialCut | Running | Inconsistent
+WatchInput: TypeAlias = Sees | Others | PartialCut | Running | Inconsistent
 
 
 class Acts(NamedTuple):
@@ -154,6 +161,9 @@ class Watch:
                 self.partitions = frozenset()
             if input_.lost is not None and self._running and not self.strategy.may_serve(self.alive):
                 return self._pause(now)
+        elif isinstance(input_, Others):
+            if not self.partitions & input_.running:  # handle_dead_rabbit: none of them is left
+                self.partitions = frozenset()
         elif isinstance(input_, Running):
             if not input_.running and self._running and self.paused:
                 self._first = now  # it has stopped, and looks around at once

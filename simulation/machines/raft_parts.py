@@ -107,6 +107,8 @@ class GroupSettings:
     members: int = 3
     soft_limit: int = 32  # quorum_commands_soft_limit, rabbit.erl: unapplied commands at which a channel is blocked
     register_s: float = 65.0  # first publish of a channel: net_ticktime + 5, then nacked; rabbit_fifo_client.erl
+    asks_version: bool = True  # and an rpc:call to the leader's node before that; in 3.10.8, not in 4.0.5
+    records_alone: bool = False  # a new leader is recorded by a majority (Khepri), not by all that run (Mnesia)
     resend_s: float | None = 10.0  # TIMER_TIME, rabbit_fifo_client.erl, only while blocked; not in 4.3
     declare_s: float = 15.0  # then 541: members x 5 s, ra.erl start_cluster; khepri_default_timeout 30 s with Khepri
     returned_s: float = 0.0  # held by consumers on a lost node: at nodedown; 4.3: consumer_disconnected_timeout 60 s
@@ -119,6 +121,8 @@ class GroupSettings:
             poll_s=DetectorSettings.from_design(topology).poll_s,
             members=members,
             register_s=topology.rabbitmq.net_ticktime.whole_s + 5.0,
+            asks_version=topology.versions.can("rabbitmq.mirrored_queues"),
+            records_alone=topology.versions.can("rabbitmq.khepri_by_default"),
             resend_s=None if newest else 10.0,
             declare_s=30.0 if topology.versions.can("rabbitmq.khepri_by_default") else 5.0 * members,
             returned_s=60.0 if newest else 0.0,

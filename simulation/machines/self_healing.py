@@ -25,6 +25,7 @@ __all__ = [
     "HealingInput",
     "HealingOutput",
     "KillHaproxy",
+    "Replaced",
     "SelfHealing",
     "StartHaproxy",
     "Startable",
@@ -46,7 +47,13 @@ class Startable(NamedTuple):
     takes: float
 
 
-HealingInput: TypeAlias = Exists | Startable | Freeze | Thaw
+class Replaced(NamedTuple):
+    """Runs from now on are another script's, which comes to this answer; without one, its own again."""
+
+    answer: Answer | None
+
+
+HealingInput: TypeAlias = Exists | Startable | Replaced | Freeze | Thaw
 
 
 class StartHaproxy(NamedTuple):
@@ -91,6 +98,8 @@ class SelfHealing:
         self._gone_since = first
         self._holds: dict[float, float] = {}  # runs by when they began, and until when HAProxy would end with them
         self._latest = -NEVER
+        self._other: Answer | None = None
+        self._others: list[tuple[float, float]] = []  # from when to when runs that began were another script's
         self._script = TrackScript(settings, first, self._answer())
 
     @property
@@ -114,10 +123,18 @@ class SelfHealing:
                 self._here = here
             case Startable():
                 self._startable = input_
+            case Replaced(answer):
+                if self._other is None and answer is not None:
+                    self._others.append((now, NEVER))
+                elif self._other is not None and answer is None:
+                    self._others.append((self._others.pop()[0], now))
+                self._other = answer
         return self._seen(now, self._script.feed(now, Answers(self._answer())))
 
     def _answer(self) -> Answer:
         """What a run comes to that begins now; its exit status is 0 in any case, unless it is ended."""
+        if self._other is not None:
+            return self._other
         if self._here:
             return Answer(ok=True, takes=self._wait)
         if self._startable.works and not self._daemonises:
@@ -132,11 +149,11 @@ class SelfHealing:
                     found.append(word)
                 case Began(at):
                     self._latest = at
-                    if not self._here:
+                    if not self._here and self._own(at):
                         found.append(self._begin(at))
                 case Ended(at, began, by_itself):
                     held_until = self._holds.pop(began, at)
-                    if by_itself and not self._here:
+                    if by_itself and not self._here and self._own(began):
                         since = min(self._gone_since, began)
                         found.append(StopKeepalived(at, since, self._reason(at, began, since)))
                     elif not by_itself and at < held_until:
@@ -153,6 +170,9 @@ class SelfHealing:
         if watched != self._script.watched:
             self._script.watch(now, watched=watched)
         return found
+
+    def _own(self, began: float) -> bool:
+        return not any(since <= began < until for since, until in self._others)
 
     def _begin(self, at: float) -> StartHaproxy:
         works, takes = self._startable

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from simulation.machines.clocks import retransmitted
 from simulation.machines.machine import NEVER
 from simulation.machines.wire import FOREVER, seconds, us
 
@@ -20,6 +21,10 @@ Name: TypeAlias = Literal["client", "server"]
 Condition: TypeAlias = Literal["alive", "frozen", "silent", "moved", "gone"]
 
 RESET = "the client was reset by another host"
+
+CLIENT_RTO_S = 0.21
+"""A client's own retransmission timeout on a local network: what it said when its balancer vanished reached the next
+holder of the address 15 and 31 times 0.21 s later (clients lost 3.15 and 6.53 s after the fault, Linux 6.18)."""
 
 MOST_BYTES = 4096
 """Bytes looked at for a pause longer than the timeouts, where both sides speak more seldom than those."""
@@ -39,9 +44,10 @@ class Talk(NamedTuple):
 class Side(NamedTuple):
     """A side is in another condition now.
 
-    - *frozen*: its kernel acknowledges, it says nothing. *silent*: nothing reaches it or comes from it.
+    - *frozen*: its kernel acknowledges, it says nothing. *silent*: nothing reaches it or comes from it; it hangs up
+      when its patience is over, and HAProxy does not hear of that.
     - *moved* (the client's): its packets go to another host, which knows nothing of them: it is reset when it next
-      speaks; to HAProxy it is silent.
+      speaks, or says again what was lost meanwhile; to HAProxy it is silent.
     - *gone*: it has closed, or its process died under a living kernel.
     """
 
@@ -87,6 +93,14 @@ class _Party:
     unacked: int = FOREVER
     waiting: bool = False
     """Whether what it said waits for a process that stands still."""
+    lost: int = FOREVER
+    """When it first said something that got nowhere."""
+
+    def reset(self, now: int) -> int:
+        """Give when another host, which its packets go to from *now* on, resets it."""
+        if self.lost >= now:
+            return self.next
+        return us(retransmitted(seconds(self.lost), CLIENT_RTO_S, seconds(now)))
 
 
 Input: TypeAlias = Side | Said | ShutDown | Proxy
@@ -116,6 +130,11 @@ class Session:
         end = FOREVER if self.over else min(self._ends())[0]
         return _instant(end)
 
+    def active(self, now: float) -> float:
+        """Give when something has last passed before *now*."""
+        self._roll(us(now))
+        return seconds(self._active)
+
     def fire(self) -> list[SessionEnded]:
         """End it, or close the client's direction where its timeout is the shorter one."""
         ends = self._ends()
@@ -128,9 +147,13 @@ class Session:
             self._half = end
             return []
         ended = self._ended(end, cause, min(self._active, end))
-        if cause == RESET:
+        if cause == RESET or self._is_unheard("client", cause):
             # HAProxy knows nothing of it: the server hears when HAProxy gives its client up.
-            ended = ended._replace(server=_instant(min(one for one in ends if one[1] != RESET)[0]))
+            rest = [one for one in ends if one[1] not in {RESET, cause}]
+            ended = ended._replace(client=_instant(end), server=_instant(min(rest)[0]))
+        elif self._is_unheard("server", cause):
+            rest = [one for one in ends if one[1] != cause]
+            ended = ended._replace(client=_instant(min(rest)[0]), server=_instant(end))
         return [ended]
 
     def feed(self, now: float, input_: Input) -> list[SessionEnded]:
@@ -155,6 +178,10 @@ class Session:
 
     def _turn(self, now: int, side: _Party, change: Side) -> list[SessionEnded]:
         was, side.condition = side.condition, change.condition
+        if was in {"alive", "frozen"} and change.condition in {"silent", "moved"}:
+            side.lost = side.next
+        if change.condition == "moved":
+            side.next = side.reset(now) if was == "silent" else side.next
         idle = _limit(self.settings.keepalive(change.name)[0])
         if was in {"alive", "frozen"}:  # its kernel has answered each probe so far
             side.came += max(0, (now - 1 - side.came) // idle) * idle
@@ -230,14 +257,14 @@ class Session:
                 quiet = other.came + sum(map(_limit, self.settings.keepalive(other_name)))
                 if quiet < unacked:
                     found.append((quiet, f"keepalive of the {other_name} not answered"))
-            if side.condition == "alive":
+            if side.condition in {"alive", "silent"}:
                 found.append((self._bored(side, other), f"the {name} heard nothing"))
         # What the kernel found while HAProxy's process stood still is seen when it goes on.
         return [(max(end, self._floor), cause) for end, cause in found]
 
     def _bored(self, side: _Party, other: _Party) -> int:
         """Give when a side has heard nothing for as long as it waits."""
-        hears = other.condition == "alive" and self._stopped is None
+        hears = side.condition == "alive" and other.condition == "alive" and self._stopped is None
         if not hears or other.next > side.heard + side.patience:
             return side.heard + side.patience
         return FOREVER if other.period <= side.patience else other.next + side.patience
@@ -261,12 +288,17 @@ class Session:
             first[0] += first[1]
         return FOREVER
 
+    def _is_unheard(self, name: Name, cause: str) -> bool:
+        """Whether a side that nobody hears any more hangs up."""
+        return cause == f"the {name} heard nothing" and self._sides[name].condition == "silent"
+
     def _ended(self, now: int, cause: str, since: int) -> SessionEnded:
         self.over = True
         told: dict[Name, float] = {}
         for name, side in self._sides.items():
             reached = side.condition in {"alive", "frozen", "gone"}
-            told[name] = _instant(now if reached else side.next if side.condition == "moved" else FOREVER)
+            alone = side.next if side.condition == "moved" else side.heard + side.patience
+            told[name] = _instant(now if reached else max(now, alone))
         if self._half is not None and told["server"] < NEVER:
             told["server"] = seconds(self._half)
         reason = ((cause, seconds(now - since)),)

@@ -51,6 +51,8 @@ class SessionSettings:
     timeout_server: float = NEVER
     timeout_tunnel: float | None = None
     """Replaces both as soon as the server is connected (tcp mode; measured)."""
+    timeout_server_fin: float | None = None
+    """Replaces the server's when the client has closed, and begins then (src/stconn.c sc_app_shutw_conn)."""
     gives_up: float = NEVER
     """See :func:`gives_up`, for the balancer's host."""
     keepalive_client: tuple[float, float] = (NEVER, NEVER)
@@ -92,6 +94,7 @@ def from_design(topology: Topology, name: str, host: str, *, rto_s: float) -> Se
         timeout_client=limit("client"),
         timeout_server=limit("server"),
         timeout_tunnel=None if tunnel == NEVER else tunnel,
+        timeout_server_fin=None if limit("server_fin") == NEVER else limit("server_fin"),
         gives_up=gives_up(RETRIES2 if system.tcp_retries2 is None else system.tcp_retries2, rto_s),
         keepalive_client=_keepalive(defaults.client_keepalive, system),
         keepalive_server=_keepalive(defaults.server_keepalive, system),

@@ -122,9 +122,11 @@ class TrackScript:
 
 def script_from_design(topology: Topology, name: str) -> ScriptSettings:
     """Give what keepalived is told of the script *name*."""
+    from rmqha_model.versions.version import Version
+
     assert topology.keepalived is not None
     told = topology.keepalived.scripts[name]
-    release = tuple(int(number) for number in topology.versions.keepalived.split("."))
+    release = Version.parse(topology.versions.keepalived)
     return ScriptSettings(
         told.interval.s,
         (told.timeout or told.interval).s,

@@ -172,7 +172,10 @@ def identity_from_design(topology: Topology, instance: str, password: str | None
 
 
 def _release(topology: Topology) -> Release:
-    major, minor, patch = (int(number) for number in topology.versions.keepalived.split("."))
+    from rmqha_model.versions.version import Version
+
+    # A release without its patch is the newest one of its series.
+    major, minor, patch = Version.parse(topology.versions.keepalived)
     return major, minor, patch
 
 

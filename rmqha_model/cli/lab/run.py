@@ -12,7 +12,9 @@ from rmqha_model.cli.lab.choice import LabName
 from rmqha_model.cli.output import print_json, steps, tell
 
 if TYPE_CHECKING:
+    from rmqha_model.timeline import Timeline
     from rmqha_model.topology import Topology
+    from simulation.compare import Compared
 
 __all__ = ["run"]
 
@@ -29,6 +31,12 @@ def run(
     logs: Annotated[
         Path | None, typer.Option("--logs", help="A folder that keeps what each client and observer wrote.")
     ] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Predict it as well, and say which figures lie where they may.")
+    ] = False,
+    runs: Annotated[
+        int, typer.Option("--runs", min=2, help="With --compare: how many runs it is predicted with.")
+    ] = 200,
     json_: Annotated[bool, typer.Option("--json", help="Print the measures as JSON.")] = False,
 ) -> ExitCode:
     """Run a scenario on a lab: real clients, real faults, and what was seen of it.
@@ -37,13 +45,17 @@ def run(
     its end, or when it is interrupted; then the command waits until all is well, and until every message has come to
     its end.
 
-    Exit status: 0 done, and as expected; 1 not as expected; 2 it could not be run; 130 interrupted.
+    Exit status: 0 done, and as expected; 1 not as expected, or with --compare not as predicted; 2 it could not be run;
+    130 interrupted.
 
     \b
         rmqha lab run examples/scenarios/kill-broker.yaml
         rmqha lab run scenario.yaml --lab article-fixed -o kill.jsonl
+        rmqha lab run examples/scenarios/frozen-broker.yaml --compare
     """
     from integration.run import run as play
+    from rmqha_model.cli.compared import plain
+    from rmqha_model.cli.compared import show as show_compared
     from rmqha_model.cli.lab.choice import chosen
     from rmqha_model.cli.measured import show, summary
     from rmqha_model.document import load
@@ -59,11 +71,21 @@ def run(
         timeline.write(out)
         tell(f"{out}: {len(timeline.events)} events")
     short = summary(timeline)
+    rows = _compared(found.topology, timeline, runs) if compare else {}
     if json_:
-        print_json(short)
+        print_json(short | ({"predicted": plain(rows)} if compare else {}))
     else:
         show(timeline)
-    return ExitCode.DONE if short["ok"] else ExitCode.NO
+        if compare:
+            show_compared(rows, everything=True)
+    inside = all(row.inside for each in rows.values() for row in each)
+    return ExitCode.DONE if short["ok"] and inside else ExitCode.NO
+
+
+def _compared(topology: Topology, timeline: Timeline, runs: int) -> dict[str, tuple[Compared, ...]]:
+    from simulation.compare import compare
+
+    return {timeline.head.scenario.name: compare(topology, timeline, range(runs))}
 
 
 def _writable(out: Path | None, logs: Path | None) -> None:

@@ -271,3 +271,46 @@ def test_equals_a_real_haproxy(tmp_path: Path, algorithm: Any, weights: list[int
             assert expected is not None
             balance.opened(expected)
             assert (number, connect()[0]) == (number, expected)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@settings(max_examples=40, deadline=None)
+@given(
+    weights=st.lists(st.integers(0, 5), min_size=1, max_size=5),
+    before=st.lists(st.sampled_from("abcde"), max_size=5),
+    turns=st.integers(0, 7),
+    count=st.integers(0, 400),
+)
+def test_passers_by_leave_nothing_but_their_turns(
+    algorithm: Any, weights: list[int], before: list[str], turns: int, count: int
+) -> None:
+    """Whoever comes next meets the same servers, in the same order, as after each of them one by one."""
+    short, plain = (Balance(algorithm, members(*weights), draw=random.Random(1).random) for _ in range(2))  # noqa: S311
+    for balance in (short, plain):
+        for name in before:
+            if name in balance.members:
+                balance.opened(name)
+        if len(weights) > 1 and turns % 2:
+            balance.set("b", up=False)
+        picked(balance, turns)
+    short.pass_by(count)
+    for _ in range(count):
+        takers = plain.takers()
+        if (name := plain.pick()) is not None:  # type: ignore[assignment]
+            assert name in takers
+            plain.opened(name)
+            plain.closed(name)
+    for balance in (short, plain):
+        balance.set("a", up=True, steps=8)
+    assert short.served == plain.served
+    assert turned(short) == turned(plain)
+
+
+def turned(balance: Balance) -> list[str | None]:
+    """Give who gets the next connections, which stay."""
+    found = []
+    for _ in range(60):
+        found.append(balance.pick())
+        if found[-1] is not None:
+            balance.opened(found[-1])
+    return found

@@ -184,3 +184,14 @@ def test_equals_a_ticking_one(how: BalancerSettings, steps: list[tuple[int, Any]
     until = t + 3000
     machine = play(how, [(at / 100, act) for at, act in acts])
     assert [one for one in machine if one[0] < until / 100] == ticking(how, acts, until)
+
+
+def test_a_process_that_starts_is_there_and_does_not_listen() -> None:
+    """Not while systemd waits to start it, but from then on until it serves."""
+    process = Balancer(DEBIAN, lambda: 0.3)
+    seen = [process.starting]
+    process.feed(1.0, "kill")
+    for _ in range(2):
+        seen.append(process.starting)
+        process.fire()
+    assert [*seen, process.starting, process.running] == [False, False, True, False, True]

@@ -88,3 +88,18 @@ def test_only_changes_are_told(drawn: list[Any], durable: bool) -> None:  # noqa
     assert all(one != other for one, other in itertools.pairwise(told))
     assert queue.due == NEVER
     assert queue.fire() == []
+
+
+@pytest.mark.parametrize(("release", "afterwards"), [("3.10.8", "unroutable"), ("4.0.5", "nacked")])
+def test_while_rabbitmq_stops_in_order_publishes_are_nacked(release: str, afterwards: str) -> None:
+    """Its process has ended, and the others take its node for running still; measured on 3.10.8."""
+    queue = Classic(of(release))
+    (stopped,) = queue.feed(10.0, "stopped")
+    assert (stopped.publish, stopped.declare, stopped.consumers) == ("nacked", "not_found", "cancelled")
+    assert (stopped.outstanding, stopped.cancel_s) == ("nacked", 0.0)
+    assert not queue.feed(11.0, "silent")
+    assert not queue.feed(12.0, "stopped")
+    (gone,) = queue.feed(15.0, HomeGone(clean=True))
+    assert gone.publish == afterwards
+    (back,) = queue.feed(20.0, "back")
+    assert (back.publish, back.lost) == ("confirmed", False)

@@ -15,7 +15,16 @@ from rmqha_model.document import load
 from rmqha_model.topology import Topology
 from simulation.machines.balance import Balance, Member
 from simulation.machines.connect_settings import ConnectSettings, from_design
-from simulation.machines.connecting import Caller, Fate, MarkedDown, NewConnection, TargetChanged, Tried
+from simulation.machines.connecting import (
+    Abandoned,
+    Caller,
+    Fate,
+    GaveUp,
+    MarkedDown,
+    NewConnection,
+    TargetChanged,
+    Tried,
+)
 from simulation.machines.wire import Target, us
 
 ANSWERS, REFUSED, SILENT = Target("answering"), Target("refused"), Target("silent")
@@ -367,3 +376,112 @@ def test_equals_the_one_that_looks_at_every_millisecond(
     assert fate is not None
     assert (fate.outcome, us(fate.t) // 1000) == plain.play(inputs, patience + 1)
     assert sum(part for _, part in fate.reason) == pytest.approx(fate.t)
+
+
+def test_an_address_that_moves_is_answered_by_another_balance() -> None:
+    """A SYN that nobody took is sent again after a second, to who has the address by then."""
+    old, new = (Balance("leastconn", [Member(name)]) for name in ("a", "b"))
+    connection = NewConnection(PLAIN, old, lambda _: ANSWERS, Caller(front=SILENT), 0.0, assigned="a")
+    connection.redirect(new, lambda _: ANSWERS)
+    assert not connection.accepted
+    assert connection.feed(0.4, ANSWERS) == []
+    found: list[Any] = []
+    while connection.due < 10:
+        found += connection.fire()
+    assert (found[-1].t, found[-1].outcome, found[-1].server) == (1.0, "ok", "b")
+    assert (old.served, new.served) == ({"a": 0}, {"b": 1})
+    connection.redirect(old, lambda _: SILENT)  # too late
+
+
+def test_a_turn_that_was_taken_before() -> None:
+    """The server is the one that the balance has named already; a retry asks again."""
+    balance = Balance("roundrobin", [Member(name) for name in "ab"])
+    first = balance.pick()
+    assert first is not None
+    connection = NewConnection(MOVES, balance, lambda name: REFUSED if name == first else ANSWERS, Caller(), 0.0,
+                               assigned=first)  # fmt: skip
+    found: list[Any] = []
+    while connection.due < 10:
+        found += connection.fire()
+    assert [one.server for one in found] == [first, "b", "b"]
+
+
+def test_an_accepted_client_that_is_cut_off_hears_nothing() -> None:
+    """Not even of an answer that came; what waits ends with its own patience."""
+    for front in (SILENT, UNROUTABLE, FROZEN):
+        slow = {"a": Target("answering", answer_s=1.0)}
+        fate = fated(PLAIN, slow, [(0.5, front)], caller=Caller(patience_s=4.0))
+        assert fate is not None
+        assert (fate.t, fate.outcome) == (4.0, "timeout")
+
+
+# -- without its client -------------------------------------------------------------------------------
+
+
+def abandoned(
+    targets: dict[str, Target], inputs: list[tuple[float, Any]], **how: Any
+) -> tuple[NewConnection, Balance, list[Any]]:
+    """Play a connection by leastconn whose client gives up after 2 s, and give what was seen of it."""
+    balance = Balance("leastconn", [Member(name) for name in targets])
+    kind = dataclasses.replace(MOVES, timeout_connect=3000, round_robin=False, **how)
+    connection = NewConnection(kind, balance, targets.__getitem__, Caller(patience_s=2.0), 0.0)
+    found: list[Any] = []
+    for t, input_ in [*inputs, (1000.0, None)]:
+        while connection.due < t:
+            found += connection.fire()
+        if isinstance(input_, TargetChanged):
+            targets[input_.server] = input_.target
+        if input_ is not None:
+            found += connection.feed(t, input_)
+    return connection, balance, found
+
+
+def test_haproxy_goes_on_connecting_for_a_client_that_has_gone() -> None:
+    """Measured: a broker that falls silent catches an attempt every 3.1 s by `timeout connect 3s`, not every 2.1 s."""
+    connection, balance, found = abandoned(others(SILENT), [])
+    fate, failed, connected, over = found
+    assert (fate.t, fate.outcome, fate.server) == (2.0, "timeout", "a")
+    assert failed == Tried(3.0, "a", failed=True)
+    # Redispatched: the server is given what the client has said, and its FIN.
+    assert connected == Tried(3.0, "b", failed=False)
+    assert over == Abandoned(3.0)
+    assert (connection.server, connection.since) == ("b", 3.0)
+    assert balance.served == {"a": 0, "b": 1, "c": 0}
+
+
+def test_an_abandoned_connection_may_get_nowhere() -> None:
+    """Its retries end as those of any other."""
+    connection, _, found = abandoned(dict.fromkeys("abc", SILENT), [])
+    assert [each.t for each in found] == [2.0, 3.0, 6.0, 9.0, 12.0, 12.0]
+    assert found[-1] == Abandoned(12.0)
+    assert connection.since is None
+    _, _, found = abandoned(dict.fromkeys("abc", SILENT), [(4.5, TargetChanged("b", ANSWERS))])
+    assert found[-1] == Abandoned(5.0)  # with the next SYN
+
+
+def test_a_frozen_server_is_left_half_closed() -> None:
+    """It was connected when the client gave up."""
+    connection, _, found = abandoned(others(FROZEN), [])
+    assert [type(each) for each in found] == [Tried, Fate]
+    assert connection.over
+    assert (connection.server, connection.since) == ("a", 0.0)
+
+
+def test_a_client_may_hang_up_before_its_patience_is_over() -> None:
+    """It is told nothing then."""
+    connection, _, found = abandoned(others(FROZEN), [(1.0, GaveUp())])
+    assert found[1:] == [Abandoned(1.0)]
+    assert connection.since == 0.0
+    connection, _, found = abandoned(others(SILENT), [(1.0, GaveUp())])
+    assert [each.t for each in found] == [3.0, 3.0, 3.0]
+    assert connection.over
+    connection, _, found = abandoned(others(SILENT), [(1.0, GaveUp()), (2.0, REFUSED)])
+    assert found == [Abandoned(2.0)]  # HAProxy itself has ended
+
+
+def test_who_was_not_heard_did_not_stand_still() -> None:
+    """A client that is cut off gives up: HAProxy has gone on meanwhile."""
+    _, _, found = abandoned(others(SILENT), [(1.0, SILENT)])
+    assert [(type(each), each.t) for each in found] == [(Fate, 2.0), (Tried, 3.0), (Tried, 3.0), (Abandoned, 3.0)]
+    _, _, found = abandoned(others(SILENT), [(1.0, FROZEN), (8.0, ANSWERS)])
+    assert [(type(each), each.t) for each in found] == [(Fate, 2.0), (Tried, 10.0), (Tried, 10.0), (Abandoned, 10.0)]

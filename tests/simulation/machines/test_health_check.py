@@ -303,3 +303,33 @@ def test_it_is_told_as_the_event_of_both_worlds() -> None:
     assert one.event("rabbit1", "amqp", "rabbit2", SEED) == ServerState(
         1.5, "rabbit1", "amqp", "rabbit2", up=False, health=0, rise=2, fall=3, check="L4CON"
     )
+
+
+def test_when_it_last_heard_its_server() -> None:
+    """At the end of the last check, wherever one looks from; now, while one is under way."""
+    check = HealthCheck(SEED, Target("answering", connect_s=0.25), first=1.0)
+    assert play(check, [], 3.0)
+    assert check.last_packet(5.0) == 1.25
+    assert check.last_packet(6.3) == 6.3
+    assert check.last_packet(7.0) == 6.5
+    due = check.due
+    assert check.last_packet(101.3) == 1.25 + 19 * 5.25
+    assert check.due == due
+
+
+@pytest.mark.parametrize("target", [ANSWERS, Target("answering", 0.0003, 0.005, 0.0034), REFUSED])
+def test_a_settled_check_is_one_that_has_gone_on_for_long(target: Target) -> None:
+    """What it finds next, and when, is the same."""
+    how = CheckSettings("amqp", inter=2000, fastinter=500, rise=2, fall=3)
+    long = HealthCheck(how, target, first=-60.0)
+    while long.due < -20.0:
+        long.fire()
+    last = long.last_packet(0.0)
+    settled = HealthCheck(how, target, first=long.next_packet(-2.0))
+    settled.settle()
+    assert (settled.health, settled.up, settled.code) == (long.health, long.up, long.code)
+    assert settled.last_packet(0.0) == last
+    for check in (long, settled):
+        check.feed(0.0, UNROUTABLE)
+    assert settled.due == long.due
+    assert settled.fire() == long.fire()

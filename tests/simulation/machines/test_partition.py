@@ -14,6 +14,7 @@ from simulation.machines.partition import (
     Acts,
     Autoheal,
     Inconsistent,
+    Others,
     PartialCut,
     Running,
     Sees,
@@ -139,8 +140,8 @@ def test_without_a_strategy_nothing_pauses() -> None:
 
 
 def test_ignore_stays_partitioned_until_a_restart() -> None:
-    """Its own, or that the other one goes [M: partitioned until somebody restarts it]."""
-    for cure in (Running(running=True), sees("ab", "c")):
+    """Its own, or that the other one goes [M: partitioned until somebody restarts it]; its VM may stay."""
+    for cure in (Running(running=True), sees("ab", "c"), Others(frozenset("ab"))):
         watch = Watch(Strategy("ignore", THREE), "a")
         watch.feed(1.0, Inconsistent("c"))
         watch.feed(500.0, sees("abc"))

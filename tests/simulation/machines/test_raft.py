@@ -362,8 +362,14 @@ def test_nothing_is_due_while_all_is_well() -> None:
     [
         ("3.8.8", GroupSettings(poll_s=1.0, register_s=20.0)),
         ("3.10.8", GroupSettings(register_s=20.0)),
-        ("4.2.1", GroupSettings(register_s=20.0, declare_s=30.0)),
-        ("4.3.6", GroupSettings(register_s=20.0, declare_s=30.0, resend_s=None, returned_s=60.0)),
+        ("4.0.5", GroupSettings(register_s=20.0, asks_version=False)),
+        ("4.2.1", GroupSettings(register_s=20.0, declare_s=30.0, asks_version=False, records_alone=True)),
+        (
+            "4.3.6",
+            GroupSettings(
+                register_s=20.0, declare_s=30.0, asks_version=False, records_alone=True, resend_s=None, returned_s=60.0
+            ),
+        ),
     ],
 )
 def test_what_clients_meet_by_release(release: str, expected: GroupSettings) -> None:

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from rmqha_model.document import load
 from rmqha_model.topology import Topology
 from simulation.machines.machine import NEVER
-from simulation.machines.script_runs import ScriptSettings, Verdict
+from simulation.machines.script_runs import Answer, ScriptSettings, Verdict
 from simulation.machines.self_healing import (
     Exists,
     HealingOutput,
     KillHaproxy,
+    Replaced,
     SelfHealing,
     Startable,
     StartHaproxy,
@@ -138,3 +139,27 @@ def test_settings_of_the_article(root: Path) -> None:
     """The article's script: every 5 s, a pause of 3 s, and an HAProxy that goes to the background."""
     article = load(root / "examples/article.yaml", Topology)
     assert healing_from_design(article, "chk_haproxy") == (ScriptSettings(5.0, 5.0, second_copy=True), 3.0, True)
+
+
+def test_another_script_in_its_place_heals_nothing() -> None:
+    """Runs of a script that fails start and stop nothing; one of its own that was under way still does its work."""
+    script = SelfHealing(TOLD, 3.0, 0.0)
+    play(script, BEGIN + 1.0)
+    script.feed(BEGIN + 1.0, Replaced(Answer(ok=False)))
+    assert [(type(each), each.at) for each in play(script, BEGIN + 4.9)] == []
+    script.feed(BEGIN + 4.9, Startable(works=False, takes=0.1))
+    script.feed(BEGIN + 4.9, Exists(here=False))
+    assert [(each.at, each.ok) for each in play(script, BEGIN + 21.0) if isinstance(each, Verdict)] == [
+        (BEGIN + 5.0, False)
+    ]
+    script.feed(BEGIN + 21.0, Replaced(None))
+    assert [(type(each), each.at) for each in play(script, BEGIN + 28.2)] == [
+        (StartHaproxy, BEGIN + 25.0),
+        (StopKeepalived, BEGIN + 28.1),
+        (Verdict, BEGIN + 28.1),
+    ]
+    late = SelfHealing(TOLD, 3.0, 0.0)
+    play(late, BEGIN + 1.0)
+    late.feed(BEGIN + 1.0, Exists(here=False))
+    late.feed(BEGIN + 2.0, Replaced(Answer(ok=False)))
+    assert [(type(each), each.at) for each in play(late, BEGIN + 4.0)] == [(StopKeepalived, BEGIN + 3.0)]
