@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rmqha_model.figures import Figure, figures
-from simulation.run import run
+from simulation.run import Run, explained
 
 if TYPE_CHECKING:
     from rmqha_model.scenario import Scenario
@@ -78,13 +78,24 @@ def distribution(
     found: dict[Figure, list[tuple[float, int]]] = {}
     left_out: dict[str, None] = {}
     for seed in seeds:
-        timeline = run(topology, scenario, seed)
-        each(timeline)
-        left_out |= dict.fromkeys(timeline.head.not_seen)
-        for figure, value in figures(timeline).items():
+        told = explained(topology, scenario, seed)
+        each(told.timeline)
+        left_out |= dict.fromkeys(told.timeline.head.not_seen)
+        for figure, value in (*figures(told.timeline).items(), *_stalls(told).items()):
             found.setdefault(figure, []).append((value, seed))
     spreads = {figure: Spread.of(values) for figure, values in found.items()}
     return Distribution(spreads, len(seeds), _typical(spreads, seeds), tuple(left_out))
+
+
+def _stalls(told: Run) -> dict[Figure, float]:
+    """Give ``stall_s`` of each queue: the longest time in which it confirmed nothing, which nobody outside can see."""
+    workload = told.timeline.head.scenario.workload
+    longest = {Figure("stall_s", publisher.queue): 0.0 for publisher in workload.publishers.values()}
+    for stall in told.stalls:
+        figure = Figure("stall_s", stall.queue)
+        if figure in longest:
+            longest[figure] = max(longest[figure], stall.end - stall.begin)
+    return longest
 
 
 def _typical(spreads: dict[Figure, Spread], seeds: Sequence[int]) -> int:

@@ -17,7 +17,7 @@ from simulation.processes.probes import Probes
 from simulation.processes.queues import QueueSet
 from simulation.processes.routes import VirtualAddresses
 from simulation.processes.schedule import Schedule
-from simulation.processes.world import World
+from simulation.processes.world import Stall, World
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +47,8 @@ class Run:
     timeline: Timeline
     reasons: dict[int, Reason]
     """By the index of the event."""
+    stalls: tuple[Stall, ...]
+    """Times in which a queue confirmed nothing."""
     drawn: dict[Name, float]
     """The first number, 0 to 1, of each stream of luck that was drawn from: phases of clocks among them."""
 
@@ -117,7 +119,7 @@ class _Playing:
         why = {id(event): reason for event, reason in told if reason}
         reasons = {index: why[id(event)] for index, event in enumerate(events) if id(event) in why}
         timeline = Timeline(head, tuple(events))
-        return Run(timeline, reasons, world.streams.drawn)
+        return Run(timeline, reasons, tuple(world.stalls), world.streams.drawn)
 
     def _until_well(self) -> None:
         """Have clients work until they have recovered, as the lab does: what that takes belongs to the fault, too."""

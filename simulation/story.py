@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from rmqha_model.events import (
@@ -32,6 +33,7 @@ from rmqha_model.events import (
 if TYPE_CHECKING:
     from rmqha_model.timeline import Timeline
     from simulation.machines.clocks import Reason
+    from simulation.processes.world import Stall
 
 __all__ = ["because", "story"]
 
@@ -46,10 +48,15 @@ _SPELL_S = 10.0
 """Failures of fresh connections that are further apart are two spells."""
 
 
-def story(timeline: Timeline, reasons: dict[int, Reason] | None = None) -> Iterator[tuple[float, str]]:
-    """Give instant and words of each change from the first fault on; *reasons* are by the index of the event."""
+def story(
+    timeline: Timeline, reasons: dict[int, Reason] | None = None, stalls: Iterable[Stall] = ()
+) -> Iterator[tuple[float, str]]:
+    """Give instant and words of each change from the first fault on.
+
+    *reasons* are by the index of the event; *stalls* are told only of a prediction, as nobody sees them.
+    """
     begin = timeline.first_fault_s or 0.0
-    pauses = sorted([*_pauses(timeline, begin), *_attempts(timeline, begin)])
+    pauses = sorted([*_pauses(timeline, begin), *_attempts(timeline, begin), *_stalls(stalls)])
     for index, event in enumerate(timeline.events):
         if event.t < begin or isinstance(event, (*_FLOWS, Attempt)):
             continue
@@ -111,6 +118,14 @@ def _server(event: ServerState) -> str:
         said = "DOWN" if not event.health else f"going up ({event.health}/{event.rise})"
     code = f" {event.check}" if event.check else ""
     return f"haproxy@{event.host} has {event.proxy}/{event.server} {said}{code}"
+
+
+def _stalls(stalls: Iterable[Stall]) -> Iterator[tuple[float, str]]:
+    for stall in stalls:
+        if stall.end - stall.begin > _PAUSE_S:
+            yield stall.begin, f"queue {stall.queue} confirms nothing any more"
+            if stall.end < math.inf:
+                yield stall.end, f"queue {stall.queue} confirms again, after {stall.end - stall.begin:.2f} s"
 
 
 def _pauses(timeline: Timeline, begin: float) -> Iterator[tuple[float, str]]:

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from integration import summary
+from rmqha_model.cli.validate import design_of_evidence
 from rmqha_model.faults import CATALOGUE
 from rmqha_model.ledger import ledgers
 from rmqha_model.timeline import Timeline
+from simulation.compare import compare, unexplained
 
 EVIDENCE = Path(__file__).resolve().parents[1] / "docs/evidence"
 FOLDERS = sorted(path.parent for path in EVIDENCE.rglob("summary.json"))
@@ -49,3 +51,31 @@ def test_one_folder_has_the_whole_catalogue() -> None:
     """On one design and release every fault was done."""
     rows = json.loads((EVIDENCE / "bookworm/article-fixed/summary.json").read_text("utf-8"))["faults"]
     assert {row["fault"] for row in rows} == set(CATALOGUE)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=name)
+def test_design_can_be_read_back(folder: Path) -> None:
+    """The design as it ran is the one whose digest stands beside it and in each timeline."""
+    told = json.loads((folder / "design.json").read_text("utf-8"))["digest"]
+    assert design_of_evidence(folder / "design.json").digest == told
+    timeline = next((folder / "timelines").glob("*.jsonl.gz"))
+    assert Timeline.read(timeline).head.digest == told
+
+
+def test_the_page_of_predictions_has_every_folder() -> None:
+    """It was made of this evidence."""
+    text = (EVIDENCE / "predicted.md").read_text("utf-8")
+    for folder in FOLDERS:
+        count = len(list((folder / "timelines").glob("*.jsonl.gz")))
+        assert f"| {folder.parent.name} | `{folder.name}` | {count} |" in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["broker_kill-leader", "keepalived_stop-vip_owner", "partition-broker"])
+def test_measurements_lie_where_the_simulator_says(case: str) -> None:
+    """Of a fault of each layer, all figures but one at the most, with few runs."""
+    folder = EVIDENCE / "bookworm/article-fixed"
+    timeline = Timeline.read(folder / "timelines" / f"{case}.jsonl.gz")
+    rows = compare(design_of_evidence(folder / "design.json"), timeline, range(60))
+    assert len(rows) >= 24
+    assert len(unexplained(rows)) <= 1

@@ -27,7 +27,7 @@ _HEAD = """\
 
 Every timeline of [the evidence](README.md), and {runs} simulated runs of its scenario on the design it was measured on.
 A figure is inside when it lies between the smallest and the largest of these runs, widened by the resolution of the
-observation (30 to 80 ms; for outages also by the 0.1 s between two attempts) and by nothing else. Faults are played
+observation (30 to 180 ms; for outages also by the 0.1 s between two attempts) and by nothing else. Faults are played
 when they took effect. The ranges hold what nobody can know: phases of clocks, how long things take to boot, which
 broker a client was connected to.
 

@@ -181,6 +181,7 @@ _WORDS = {
     "failed_share": "share of them that fails",
     "confirm_gap_s": "longest wait for a confirm, s",
     "consumer_gap_s": "longest wait for a delivery, s",
+    "stall_s": "queue confirms nothing, s",
     "absent_s": "address on no host, s",
     "shared_s": "address on several hosts, s",
     "owners": "hosts with the address at once",
@@ -217,7 +218,7 @@ def _tell(told: Run, *, worst: bool) -> None:
         for figure, value in figures(told.timeline).items():
             if value and figure.what in {"outage_s", "confirm_gap_s", "consumer_gap_s", "absent_s", "down_after_s"}:
                 typer.echo(f"  {_WORDS[figure.what]}: {figure.whose} {_cell(value)}")
-    for t, words in story(told.timeline, told.reasons):
+    for t, words in story(told.timeline, told.reasons, told.stalls):
         typer.echo(f"{t:9.2f} s  {words}")
 
 

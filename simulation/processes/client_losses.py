@@ -22,8 +22,7 @@ Pair: TypeAlias = tuple[str, str]
 """Two places, packets going from the first to the second."""
 
 RTO_S = (0.204, 0.236)
-"""Retransmission timeout on a local network: TCP_RTO_MIN 200 ms and what the kernel has seen of round trips; from the
-instants at which clients of the lab heard of an address that had moved (docs/evidence, link_down, Linux 6.18)."""
+"""Retransmission timeout on a local network: TCP_RTO_MIN 200 ms, and what the kernel makes of round trips and ticks."""
 SHORTEST_S = 0.001
 """Between two packets of a burst."""
 LONGEST_S = 120.0

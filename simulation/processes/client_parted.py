@@ -93,7 +93,9 @@ class Parted:
             # again, so do confirms, which a kernel whose program has left answers with a reset (RFC 1122 4.2.2.13).
             early = min((run.t for run in runs), default=0.0) + RTO_S
             self._add(line, [_until(run, early) for run in runs], "channel", cut=False)
-        if holder != "balancer" and not line.broker_over and self._met(line).publish == "waits":
+        brokers = self._world.brokers
+        lives = brokers.port(line.broker) != "refused" and brokers.drops(line.broker) <= line.made
+        if holder != "balancer" and lives and self._met(line).publish == "waits":
             self._add(line, taken, "channel", cut=cut)
             if not holder and line.out_from <= self._world.now:
                 # The broker has stopped reading the connection: it goes on when the channel does.
@@ -117,7 +119,7 @@ class Parted:
     @property
     def expects(self) -> bool:
         """Whether something comes when a kernel sends it again, or a channel goes on."""
-        return any(self._world.now < one.ready_from < NEVER or one.where in {"reader", "channel"} for one in self._left)
+        return any(one.ready_from < NEVER or one.where in {"reader", "channel"} for one in self._left)
 
     # -- within -----------------------------------------------------------------------------------
 

@@ -8,7 +8,8 @@ running), 3.10.8.
 A broker that is silent without being taken for gone answers when it is heard again. If another one leads by then, and
 the call comes to it before the new leader's word does, it is put into a log that is cut off: nobody answers, and the
 channel asks the next member when the time limit is over. Measured on 3.10.8: a consumer that began to subscribe 5.6 s
-before its leader's cable came back was served 65.0 s after its call; a publisher's first confirm came 0.4 s after that.
+before its leader's cable came back was served 65.0 s after its call; a publisher
+that had connected before had its first confirm 0.4 s after the cable.
 """
 
 from __future__ import annotations

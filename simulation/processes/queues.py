@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 from typing import TYPE_CHECKING
 
+from rmqha_model.usual import OWN
 from simulation.machines.link_parts import Process
 from simulation.processes.queue_classic import Plain
 from simulation.processes.queue_cluster import Cluster
@@ -15,6 +17,7 @@ from simulation.processes.queue_quorum import Quorum
 from simulation.processes.queue_seen import Seen, is_watched
 from simulation.processes.queue_suspects import Suspects
 from simulation.processes.views import Copies, Deliveries, Service
+from simulation.processes.world import Stall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,7 +66,9 @@ class QueueSet:
             yield f"streams ({', '.join(streams)}): who uses one is served as long as its broker is there"
         for name in sorted(used & self._kinds.keys()):
             place = self._kinds[name].place
-            said = {each for part in (place.queue, place.policy) for each in _LIMITS if getattr(part, each, None)}
+            # The limit that a measurement's own policy sets is one that nobody reaches.
+            parts = (place.queue, None if name.startswith(OWN) else place.policy)
+            said = {each for part in parts for each in _LIMITS if getattr(part, each, None)}
             if said:
                 yield f"limits of queue {name} ({', '.join(sorted(said))}): it is taken for one without"
 
@@ -133,8 +138,18 @@ class QueueSet:
         met = self._services(name)
         if self._met.get(name) != met:
             self._met[name] = met
+            self._stall(name, confirms=any(service.publish == "confirmed" for service in met))
             for call in self._hear_service:
                 call(name)
+
+    def _stall(self, name: str, *, confirms: bool) -> None:
+        """Note since when nothing is confirmed."""
+        stalls, now = self._world.stalls, self._world.now
+        last = next((stall for stall in reversed(stalls) if stall.queue == name), None)
+        if last is not None and last.end == math.inf:
+            last.end = now if confirms else math.inf
+        elif not confirms and now > 0:
+            stalls.append(Stall(name, now))
 
     def delivers(self, what: Deliveries) -> None:
         """Hear of what becomes of messages."""

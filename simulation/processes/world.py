@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import simpy
@@ -20,7 +22,16 @@ if TYPE_CHECKING:
     from simulation.processes.views import Balancers, Brokers, Hosts, Paths, Queues, Routes
     from simulation.streams import Name
 
-__all__ = ["World"]
+__all__ = ["Stall", "World"]
+
+
+@dataclass(slots=True)
+class Stall:
+    """A queue that confirms nothing to a channel on any broker, since and until when; nobody outside can see it."""
+
+    queue: str
+    begin: float
+    end: float = math.inf
 
 
 class World:
@@ -43,6 +54,8 @@ class World:
         self.network = Network(topology.hosts)
         self.told: list[tuple[AnyEvent, Reason]] = []
         """All that can be seen, with what each time is made of."""
+        self.stalls: list[Stall] = []
+        """Times in which a queue confirmed nothing to anybody; the last one of a queue may last."""
         self.not_modelled: list[str] = []
 
     @property

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from rmqha_model.document import load
 from rmqha_model.figures import Figure
+from rmqha_model.phrase import parse
+from rmqha_model.scenario import Scenario
 from rmqha_model.timeline import Timeline
 from rmqha_model.topology import Topology
 from rmqha_model.units import Duration
+from rmqha_model.usual import workload
 from simulation.compare import as_it_happened, compared_with
 from simulation.distribution import Distribution, Spread, distribution
 
@@ -77,3 +80,18 @@ def test_a_figure_is_inside_up_to_the_resolution() -> None:
         rows[absent] = dataclasses.replace(rows[absent], measured=measured)
         assert rows[absent].inside is inside
         assert not rows[moves].inside
+
+
+def test_a_stall_that_nobody_sees_is_counted() -> None:
+    """The tutorial's client waits for no confirm, and its mirrored queue gives none while a mirror is silent."""
+    design = load(ROOT / "examples/article.yaml", Topology)
+    fault = parse("power-loss rabbit3", design, lasts="120s")
+    scenario = Scenario.model_validate(
+        {"name": "x", "workload": workload(design), "faults": [fault], "duration": "140s"}
+    )
+    found = distribution(design, scenario, range(3))
+    stalled = found.spreads[Figure("stall_s", "rmqha-suite.mirrored")]
+    # net_ticktime 60 s: four ticks of 15 s after the one that counts the last byte.
+    assert 59.9 < stalled.min <= stalled.max < 75.1
+    assert found.spreads[Figure("stall_s", "rmqha-suite.quorum")].max < 15
+    assert not any(figure.what == "confirm_gap_s" for figure in found.spreads)
