@@ -20,6 +20,7 @@ from integration.running.collect import shifted, versions_of, vrrp_states
 from integration.running.flow import Flow
 from integration.running.plan import DRAIN_S, SETTLE_S, Plan
 from integration.running.programs import Program, to_the_end
+from integration.running.punctual import unpunctual
 from integration.running.schedule import Schedule
 from integration.running.watching import not_seen, observers
 from rmqha_model.timeline import Head, Timeline
@@ -121,6 +122,7 @@ class _Run:
             self._settle(flow)
             end = time.monotonic()
         self._rows += [event.row() for event in schedule.events] + flow.rows()
+        self._notes += unpunctual(self._scenario, schedule.events, start)
         self._resolution_s, longest_s = resolution(watch.gaps, RESOLUTION_S)
         if longest_s > _LATE_S:
             self._notes.append(f"the machine was busy: observers looked up to {longest_s:.2f} s late")

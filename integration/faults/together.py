@@ -5,22 +5,20 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Self
 
 from integration.errors import FaultError, LabError
 from integration.faults import journal
 from integration.faults.active import Active, Prepared, begin
 from integration.faults.sweep import sweep, undo_left
+from integration.signals import handled, waiting
 
 if TYPE_CHECKING:
     from integration.host import Stack
     from rmqha_model.faults import Fault
 
 __all__ = ["Faults"]
-
-_Handler: TypeAlias = Callable[[int, FrameType | None], Any]
 
 _BEGIN_S = 330
 """How long the undoing waits for faults that other threads are just beginning: rabbitmqctl may wait for as long."""
@@ -45,7 +43,7 @@ class Faults:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as entered:
-            entered.enter_context(_handled(_interrupt, signal.SIGTERM, signal.SIGHUP))
+            entered.enter_context(handled(_interrupt, signal.SIGTERM, signal.SIGHUP))
             self.swept = sweep(self._stack)
             self._signals = entered.pop_all()
         return self
@@ -97,9 +95,7 @@ class Faults:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        came: list[int] = []
-        waiting = _handled(lambda number, _: came.append(number), signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        with self._signals, waiting:
+        with self._signals, waiting() as came:
             with self._changed:
                 self._closed = True
             failed = self.undo()
@@ -110,24 +106,6 @@ class Faults:
             _interrupt(came[0], None)
         elif failed:
             raise FaultError("\n".join(failed))
-
-
-@contextlib.contextmanager
-def _handled(handler: _Handler, *signals: signal.Signals) -> Iterator[None]:
-    """Have *handler* handle *signals*, but for those that are ignored, as nohup has it.
-
-    Nothing happens in a thread that is not the main one: it may not.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    heeded = [number for number in signals if signal.getsignal(number) not in {signal.SIG_IGN, None}]
-    before = {number: signal.signal(number, handler) for number in heeded}
-    try:
-        yield
-    finally:
-        for number, former in before.items():
-            signal.signal(number, former)
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:

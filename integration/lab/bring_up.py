@@ -17,15 +17,16 @@ from integration.lab.health import wait_healthy
 from integration.lab.lab import SECRETS, Lab
 from integration.lab.record import Record
 from integration.lab.settle import settle
-from integration.lab.sweep import sweep
+from integration.lab.sweep import sweep, whole
 
 if TYPE_CHECKING:
     from integration.lab.roots import Root
     from rmqha_model.topology import Topology
 
-__all__ = ["Cost", "cost_of", "up"]
+__all__ = ["READY", "Cost", "cost_of", "up"]
 
 READY = "ready"
+"""What the record of a lab says that was healthy once."""
 _MEASURES = "cost"
 
 
@@ -79,7 +80,8 @@ def up(  # noqa: PLR0913 - a lab is made in one way, and its makers differ in wh
             settle(lab, on_step)
             wait_healthy(lab, on_step)
         except (KeyboardInterrupt, SystemExit):
-            sweep(record, on_step)
+            with whole(record.name):
+                sweep(record, on_step)
             raise
         memory = sum(machine.memory_kib for machine in lab.hosts.values()) / 1024
         record.note(_MEASURES, seconds=round(time.monotonic() - began, 1), memory_mib=round(memory, 1))

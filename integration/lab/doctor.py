@@ -13,7 +13,7 @@ from integration.errors import LabError
 from integration.lab import cgroups
 from integration.lab.places import cache, labs
 
-__all__ = ["Finding", "examine", "require"]
+__all__ = ["Finding", "examine", "require", "require_packages"]
 
 _PROGRAMS = {
     "systemd-nspawn": "systemd-container",
@@ -29,7 +29,9 @@ _PROGRAMS = {
 }
 """Programs, and Debian's packages of them."""
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-_PACKAGES = {"pika": "pika>=1.3.2"}
+_PACKAGES = ("pika", "pytest")
+"""What the extra ``lab`` brings."""
+_EXTRA = "run: pip install 'rmqha-model[lab]'; from a checkout: pip install '.[lab]'"
 _DISK_GIB = 3
 """A root is 0.4 GiB, and a host writes some 0.1 GiB in an hour of tests."""
 _MEMORY_GIB = 2
@@ -59,6 +61,17 @@ def require() -> None:
     if missing:
         lines = "".join(f"\n  {f.what}{f'; {f.remedy}' if f.remedy else ''}" for f in missing)
         raise LabError(f"this machine cannot hold a lab:{lines}")
+
+
+def require_packages() -> None:
+    """Go on only when the Python packages are there that tests and clients are made of.
+
+    Raises:
+        LabError: one is not; it names all that are not.
+    """
+    missing = [name for name in _PACKAGES if not _importable(name)]
+    if missing:
+        raise LabError(f"found no Python package {' and no '.join(missing)}; {_EXTRA}")
 
 
 def _rights() -> Iterator[Finding]:
@@ -91,9 +104,12 @@ def _kernel() -> Iterator[Finding]:
 
 
 def _python() -> Iterator[Finding]:
-    for module, requirement in _PACKAGES.items():
-        found = importlib.util.find_spec(module) is not None
-        yield Finding(f"Python package {module}", found, f"run: pip install '{requirement}'")
+    for module in _PACKAGES:
+        yield Finding(f"Python package {module}", _importable(module), _EXTRA)
+
+
+def _importable(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
 
 
 def _room() -> Iterator[Finding]:

@@ -14,15 +14,22 @@ _SHOWN_LINES = 12
 _LONGEST_S = 120
 
 
-def run(command: Sequence[str], *, stdin: str = "", timeout_s: float = _LONGEST_S) -> str:
-    """Run *command*, which must succeed, and give what it wrote.
+def run(command: Sequence[str], *, stdin: str = "", timeout_s: float = _LONGEST_S, apart: bool = False) -> str:
+    """Run *command*, which must succeed, and give what it wrote; one that is *apart* no Ctrl-C of a terminal reaches.
 
     Raises:
         LabError: it is not there, failed, or did not end in time.
     """
     try:
         done = subprocess.run(
-            command, input=stdin, capture_output=True, text=True, errors="replace", timeout=timeout_s, check=False
+            command,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+            process_group=0 if apart else None,
         )
     except FileNotFoundError:
         raise LabError(f"{command[0]} is not installed: `rmqha lab doctor` says how to install it") from None

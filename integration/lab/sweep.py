@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from integration.errors import LabError
@@ -17,8 +17,9 @@ from integration.lab.nspawn import machine_name
 from integration.lab.places import is_lab_name, labs
 from integration.lab.record import Record
 from integration.lab.shell import run
+from integration.signals import waiting
 
-__all__ = ["down", "names", "sweep"]
+__all__ = ["down", "names", "sweep", "whole"]
 
 _NAMESPACES = Path("/run/netns")
 _PROPAGATE = Path("/run/systemd/nspawn/propagate")
@@ -67,6 +68,22 @@ def sweep(record: Record, on_step: Callable[[str], None] = lambda _: None) -> No
     shutil.rmtree(record.folder)
 
 
+@contextlib.contextmanager
+def whole(name: str) -> Iterator[list[int]]:
+    """Let signals wait while the lab *name* is taken down in here; gives the list of those that came.
+
+    Raises:
+        LabError: something of it does not go away; the text says what takes away the rest.
+    """
+    try:
+        with waiting() as came:
+            yield came
+    except (LabError, OSError) as error:
+        raise LabError(
+            f"lab {name}: not all of it went away: {error}\n`rmqha lab down {name}` takes away what is left"
+        ) from error
+
+
 def _end_processes(record: Record) -> None:
     with contextlib.suppress(FileNotFoundError):
         cgroups.kill(cgroups.folder(record.name))
@@ -85,16 +102,16 @@ def _remove_namespaces(record: Record) -> None:
             start = processes.start_time(pid)
             if start is not None and pid != os.getpid():
                 processes.send(pid, start, signal.SIGKILL)
-        run(["ip", "netns", "delete", name])
+        run(["ip", "netns", "delete", name], apart=True)
     # iproute2 makes this folder a mount when it makes the first namespace, and never undoes it.
     marker = labs() / NAMESPACES_MARKER
     if marker.exists() and _NAMESPACES.is_dir() and not any(_NAMESPACES.iterdir()):
-        subprocess.run(["umount", str(_NAMESPACES)], capture_output=True, check=False)
+        subprocess.run(["umount", str(_NAMESPACES)], capture_output=True, check=False, process_group=0)
         marker.unlink(missing_ok=True)
 
 
 def _pids_in(name: str) -> list[str]:
     try:
-        return run(["ip", "netns", "pids", name]).split()
+        return run(["ip", "netns", "pids", name], apart=True).split()
     except LabError:
         return []  # A name whose namespace was not made, or not mounted, by the time its maker died.

@@ -11,6 +11,7 @@ import pytest
 from integration.diagnose import Finding, addresses, queues
 from integration.suite.clients import do, login
 from integration.suite.plugin import refuse
+from integration.suite.suffer import suffered
 from rmqha_model.usual import OWN, mirrors, usual_client
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ __all__: list[str] = []
 _MESSAGES = 10
 _USABLE_S = 60.0
 """How long a client keeps trying: detection by HAProxy, election, and its own waits fit into it."""
+
+_STOPPED = "broker_stop_app"
+"""How a broker is stopped: its application, as the tutorial does it."""
 
 Note = Callable[[str], None]
 
@@ -54,7 +58,7 @@ def test_plain_queue_is_unusable_while_its_home_is_down(stack: Stack, vhost: str
     _needs_two(stack)
     words = _filled(stack, vhost, "plain", "classic")
     home = _leader(stack, vhost, "plain")
-    with _stopped(stack, home):
+    with suffered(stack, _STOPPED, home):
         said = _until(stack, {"do": "look", "queue": "plain", **words}, lambda answer: "NOT_FOUND" in str(answer))
         if "NOT_FOUND" not in said.get("error", ""):
             found = f"it usable, or another refusal: {said}"
@@ -78,7 +82,7 @@ def test_replicated_queue_stays_usable(stack: Stack, vhost: str, kind: str, note
         pytest.skip("with fewer than three brokers a quorum queue survives no loss")
     words = _filled(stack, vhost, kind, "quorum" if kind == "quorum" else "classic")
     home = _leader(stack, vhost, kind)
-    with _stopped(stack, home):
+    with suffered(stack, _STOPPED, home):
         began = time.monotonic()
         more = {"do": "publish", "queue": kind, "count": _MESSAGES, "first": _MESSAGES + 1, **words}
         said = _until(stack, more, lambda answer: len(answer.get("confirmed", ())) == _MESSAGES)
@@ -103,14 +107,11 @@ def test_stopping_keepalived_moves_the_address(stack: Stack, instance: str, note
     if len(keepalived.members(instance)) < 2:
         pytest.skip("the design has one host only that could have the address")
     owner = addresses.owners(stack)[ip][0]
-    machine = stack.hosts[owner]
-    began = time.monotonic()
-    machine.check("systemctl", "stop", "keepalived")
-    try:
+    with suffered(stack, "keepalived_stop", owner) as stopped:
         deadline = time.monotonic() + 30
         while (now := addresses.owners(stack)[ip]) in {(), (owner,)} and time.monotonic() < deadline:
             time.sleep(0.1)
-        took = time.monotonic() - began
+        took = time.monotonic() - stopped.began
         if len(now) != 1 or now[0] == owner:
             todo = f"journalctl -u keepalived on {' and '.join(stack.topology.vrrp_hosts)}"
             words = f"it on {' and '.join(now) or 'no host'} after {took:.0f} s"
@@ -120,8 +121,6 @@ def test_stopping_keepalived_moves_the_address(stack: Stack, instance: str, note
         if said and "error" in said:
             todo = f"look at HAProxy on {now[0]}"
             refuse([Finding("path", f"client through {ip} on {now[0]}", said["error"], "a login", todo)])
-    finally:
-        machine.check("systemctl", "start", "keepalived")
 
 
 def _through(stack: Stack, ip: str) -> dict[str, Any]:
@@ -165,19 +164,6 @@ def _leader(stack: Stack, vhost: str, queue: str) -> str:
             return next(host for host in stack.topology.brokers if stack.topology.node_name(host) == copies.leader)
         assert time.monotonic() < deadline, f"no broker tells where {queue} is"
         time.sleep(0.5)
-
-
-class _stopped:  # noqa: N801 - reads as what it is
-    """The RabbitMQ application of a broker stopped while entered, as the tutorial does it."""
-
-    def __init__(self, stack: Stack, host: str) -> None:
-        self._host = stack.hosts[host]
-
-    def __enter__(self) -> None:
-        self._host.check("rabbitmqctl", "stop_app", timeout_s=120)
-
-    def __exit__(self, *_: object) -> None:
-        self._host.check("rabbitmqctl", "start_app", timeout_s=300)
 
 
 def _until(stack: Stack, request: dict[str, Any], good: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

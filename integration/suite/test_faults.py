@@ -54,6 +54,7 @@ def test_fault(stack: Stack, suite: Plugin, case: Case) -> None:
         pytest.skip("the time budget is used up; --resume goes on from here")
     if options.resume and evidence and (known := evidence.row(case.name)):
         suite.rows.append(known)
+        _judge(known, "as the evidence folder has it")
         pytest.skip("the evidence folder has it already")
     if suite.run_scenario is None:
         pytest.skip("nothing here can run a scenario")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,50 @@ def test_empty_words_are_refused_before_anything_is_made(rmqha: Run, tmp_path: P
     assert (done.returncode, done.stdout) == (2, "")
     assert "--faults: found an empty word; allowed: none, representative, all, or names of faults" in done.stderr
     assert not (tmp_path / "e").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("--evidence", "{}/file"),
+            "error: --evidence {}/file: cannot be made: File exists; allowed: a folder, or none",
+        ),
+        (("--evidence", "{}/file/e"), "error: --evidence {}/file/e: cannot be made: Not a directory"),
+        (("--junit", "{}"), "error: --junit {}: is a folder; allowed: the name of a file"),
+        (("--junit", "{}/file/x.xml"), "error: --junit {}/file/x.xml: the folder {}/file cannot be made: "),
+        (
+            ("-k", "files and ("),
+            "error: -k 'files and (': at column 12: expected not OR left parenthesis OR identifier; ",
+        ),
+        (("-k", "not"), "error: -k 'not': at column 4: "),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_options_that_cannot_work_are_refused_before_anything_is_made(
+    rmqha: Run, tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    """In words, at once, with no lab."""
+    (tmp_path / "file").touch()
+    environment = {**os.environ, "RMQHA_LAB_STATE": str(tmp_path / "labs")}
+    here = [word.replace("{}", str(tmp_path)) for word in words]
+    done = rmqha("lab", "test", "examples/article-fixed.yaml", "--release", "bookworm", *here, env=environment)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(said.replace("{}", str(tmp_path)))
+    assert not (tmp_path / "labs").exists()
+
+
+@pytest.mark.parametrize(("release", "hint"), [("buster", ""), ("trixi", "; did you mean 'trixie'?")])
+def test_unknown_release_is_refused_before_anything_is_made(
+    rmqha: Run, tmp_path: Path, release: str, hint: str
+) -> None:
+    """With the nearest name, where one is near, and nothing in its place where none is."""
+    environment = {**os.environ, "RMQHA_LAB_STATE": str(tmp_path / "labs")}
+    done = rmqha("lab", "test", "examples/article-fixed.yaml", "--release", release, env=environment)
+    assert (done.returncode, done.stdout) == (2, "")
+    allowed = "bullseye, bookworm, trixie, sid"
+    assert done.stderr == f"error: --release: found '{release}'; allowed: {allowed}{hint}\n"
+    assert not (tmp_path / "labs").exists()
 
 
 def test_run_that_is_over_is_not_done_again(rmqha: Run, tmp_path: Path, root: Path) -> None:

@@ -12,6 +12,7 @@ from rmqha_model.cli.output import steps, tell
 
 if TYPE_CHECKING:
     from integration.lab import Lab
+    from integration.suite.options import Options
     from rmqha_model.topology import Topology
 
 __all__ = ["validate"]
@@ -81,15 +82,15 @@ def validate(
         rmqha lab test topology.yaml --faults broker_kill,host_power_loss --evidence build/evidence
         rmqha lab test topology.yaml --ssh hosts.yaml
     """
+    import contextlib
     import signal
     import sys
 
     from integration.evidence import concluded
-    from integration.faults import sweep
-    from integration.lab import down, find, names, up
-    from integration.suite import run
+    from integration.lab import find, names
     from integration.suite.options import Options
     from rmqha_model.cases import chosen
+    from rmqha_model.cli.lab.left import tells_what_is_left
     from rmqha_model.document import load
     from rmqha_model.topology import Topology
 
@@ -117,24 +118,43 @@ def validate(
         tell(f"{evidence}: has all of it already; {'all is' if was else 'not all is'} as designed")
         return ExitCode.DONE if was else ExitCode.NO
     _fits(ssh, allow_faults=allow_faults, secrets=secrets, of_lab=bool(name or keep), faults=bool(cases))
+    _can_work(evidence, junit, keyword)
     if ssh is not None:
         from integration.ssh import opened
+        from integration.suite import run
 
         with opened(topology, ssh, secrets=secrets, allow_faults=allow_faults, on_note=_note) as stack:
             return ExitCode.DONE if run(stack, options) else ExitCode.NO
+    left = contextlib.nullcontext() if was_there else tells_what_is_left(called, stays=keep)
+    with left:
+        lab = _found(called, design) if was_there else _made(called, design, release, topology.parent)
+        good = _tested(lab, options, stays=keep or was_there)
+    return ExitCode.DONE if good else ExitCode.NO
+
+
+def _found(name: str, design: Topology) -> Lab:
+    from integration.lab import find
+
+    lab = find(name)
+    _is_of(lab, design)
+    return lab
+
+
+def _made(name: str, design: Topology, release: str, templates: Path) -> Lab:
+    from integration.lab import up
+
     with steps("lab test") as on_step:
-        if was_there:
-            lab = find(called)
-            _is_of(lab, design)
-        else:
-            lab = up(
-                design,
-                name=called,
-                release=release,
-                on_step=on_step,
-                on_note=_note,
-                templates=topology.parent,
-            )
+        return up(design, name=name, release=release, on_step=on_step, on_note=_note, templates=templates)
+
+
+def _tested(lab: Lab, options: Options, *, stays: bool) -> bool:
+    """Run the suite on *lab*, and take it down unless it *stays*; a second Ctrl-C does not cut that short."""
+    from integration.faults import sweep
+    from integration.lab import down
+    from integration.lab.sweep import whole
+    from integration.suite import run
+
+    came: list[int] = []
     try:
         # Nobody takes the lab down, or measures on it, meanwhile.
         with lab.record.held():
@@ -142,11 +162,37 @@ def validate(
                 tell(told)
             good = run(lab, options)
     finally:
-        if keep or was_there:
-            tell(f"lab {called} is up; rmqha lab down {called} takes it down")
+        if stays:
+            tell(f"lab {lab.name} is up; rmqha lab down {lab.name} takes it down")
         else:
-            down(called)
-    return ExitCode.DONE if good else ExitCode.NO
+            with whole(lab.name) as came:
+                down(lab.name)
+    if came:
+        raise KeyboardInterrupt
+    return good
+
+
+def _can_work(evidence: Path | None, junit: Path | None, keyword: str) -> None:
+    """Refuse what would be found out only when the suite begins, minutes later."""
+    from integration.errors import LabError
+    from integration.lab.doctor import require_packages
+    from rmqha_model.cli.lab.writable import writable_file, writable_folder
+
+    require_packages()
+    from _pytest.mark.expression import Expression  # what pytest itself reads -k with
+
+    if keyword.strip():
+        try:
+            Expression.compile(keyword.lstrip())
+        except SyntaxError as error:
+            raise LabError(
+                f"-k {keyword!r}: at column {error.offset}: {error.msg}; "
+                "allowed: parts of names, with and, or, not and parentheses"
+            ) from None
+    if evidence is not None:
+        writable_folder("--evidence", evidence)
+    if junit is not None:
+        writable_file("--junit", junit)
 
 
 def _release(asked: str | None, lab: Lab | None) -> str:
@@ -156,7 +202,8 @@ def _release(asked: str | None, lab: Lab | None) -> str:
     from rmqha_model.versions import DEBIAN
 
     if asked is not None and asked not in DEBIAN:
-        raise LabError(f"--release: found {asked!r}; allowed: {', '.join(DEBIAN)}; {did_you_mean(asked, list(DEBIAN))}")
+        hint = did_you_mean(asked, list(DEBIAN))
+        raise LabError(f"--release: found {asked!r}; allowed: {', '.join(DEBIAN)}{f'; {hint}' if hint else ''}")
     if lab is None:
         return asked or "bookworm"
     if asked not in {None, lab.release}:

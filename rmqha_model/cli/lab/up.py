@@ -43,6 +43,7 @@ def up(
     from integration.errors import Unhealthy
     from integration.lab import up as make
     from integration.lab.bring_up import cost_of
+    from rmqha_model.cli.lab.left import tells_what_is_left
     from rmqha_model.document import load
     from rmqha_model.topology import Topology
 
@@ -56,7 +57,7 @@ def up(
         tell(f"note: {text}", fg="yellow")
 
     try:
-        with steps("lab up") as on_step:
+        with tells_what_is_left(name or design.name, stays=True), steps("lab up") as on_step:
             lab = make(design, name=name, release=release, on_step=on_step, on_note=noted, templates=topology.parent)
     except Unhealthy as error:
         tell(f"error: {error}", fg="red")
