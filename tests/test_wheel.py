@@ -124,6 +124,15 @@ def test_wheel_generates_the_article(clean: Path) -> None:
     assert [path.name for path in out.rglob("haproxy.cfg")]
 
 
+def test_wheel_predicts_a_failure(clean: Path) -> None:
+    """A plain install has all that a simulation needs."""
+    design = clean / "article.yaml"
+    design.write_bytes((ROOT / "examples/article.yaml").read_bytes())
+    words = ("simulate", design, "--fault", "kill broker rabbit2", "--runs", "2", "--json")
+    assert json.loads(run(clean / "venv/bin/rmqha", *words, cwd=clean))["runs"] == 2
+    assert json.loads(run(clean / "venv/bin/rmqha", "budget", design, "--json", cwd=clean))["rows"]
+
+
 def test_extras_bring_no_name_of_ours(clean: Path, wheel: Path) -> None:
     """With every extra installed, the four names are still of this distribution alone."""
     # Last of this file: from here on *clean* is no longer a plain install.
