@@ -141,8 +141,9 @@ def test_extra_all_is_all_extras() -> None:
 
 
 def test_base_install_is_small() -> None:
-    """A plain install brings what reading and generating take, and no more."""
-    assert names(PYPROJECT["project"]["dependencies"]) == {"jinja2", "networkx", "pydantic", "ruamel.yaml", "typer"}
+    """A plain install brings what reading, generating and simulating take, and no more."""
+    base = {"jinja2", "networkx", "pydantic", "ruamel.yaml", "simpy", "typer"}
+    assert names(PYPROJECT["project"]["dependencies"]) == base
 
 
 def test_group_dev_is_all_groups() -> None:
