@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rmqha_model.faults import CLIENTS, ROLES, Fault
+from rmqha_model.faults import roles as roles_of_faults
 from rmqha_model.faults.able import able
 from simulation.processes.faults.impossible import FaultImpossible
 
 if TYPE_CHECKING:
+    from rmqha_model.faults import Fault
     from rmqha_model.topology import Topology
     from simulation.processes.world import World
 
@@ -59,40 +60,7 @@ def resolve(fault: Fault, roles: Roles) -> Fault:
     Raises:
         FaultImpossible: nobody has a role that it names, or one host is on both sides of a partition.
     """
-    held = {role: _holder(fault, role, roles) for role in dict.fromkeys(fault.targets) if role in ROLES}
-    if not held:
-        return fault
-    told: dict[str, object] = {}
-    for field in ("host", "hosts", "between"):
-        value = getattr(fault, field, None)
-        if field == "host" and value:
-            told[field] = held.get(value, value)
-        elif field == "hosts" and value:
-            told[field] = tuple(dict.fromkeys(held.get(name, name) for name in value))
-        elif field == "between" and value:
-            sides = tuple(tuple(dict.fromkeys(held.get(name, name) for name in side)) for side in value)
-            _apart(fault, held, sides)
-            told[field] = sides
-    return fault.model_copy(update=told)
-
-
-def _holder(fault: Fault, role: str, roles: Roles) -> str:
-    holder = {
-        "@vip_owner": roles.vip_owner,
-        "@vip_backup": roles.vip_backup,
-        "@leader": roles.leader,
-        "@follower": roles.follower,
-    }[role]()
-    if holder is None:
-        raise FaultImpossible(fault, f"nobody is {role} now: {ROLES[role]}")
-    return holder
-
-
-def _apart(fault: Fault, held: dict[str, str], sides: tuple[tuple[str, ...], ...]) -> None:
-    both = sorted((set(sides[0]) & set(sides[1])) - {CLIENTS})
-    if both:
-        who = ", ".join(f"{role} is {host}" for role, host in held.items())
-        raise FaultImpossible(fault, f"{', '.join(both)} on both sides: {who}")
+    return roles_of_faults.resolve(fault, roles, FaultImpossible)
 
 
 def hosts_of(fault: Fault, topology: Topology) -> tuple[str, ...]:
